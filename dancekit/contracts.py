@@ -1,0 +1,367 @@
+"""What each role promises: Protocols and spec dataclasses. Read this first.
+
+A component is config-free: `UNet(in_channels=6)` works with no recipe. **The constructor's signature is its
+schema**: keyword-only parameters with a default are recipe parameters (validated from their annotations);
+those without one (`in_channels`, `skeleton`, `size`, ...) are wired by `dancekit.build`. Every component class
+has a class attribute `version: int`; it grows when the same parameters would give other numbers, and
+`name@version` is stored in every dancer file.
+
+Letters: B batch, T time, P person, C channel, H W image, K joint. Images inside networks are float32 RGB in
+[-1, 1]; keypoints are pixels of the image they go with, NaN where missing (score 0).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any, Protocol, runtime_checkable
+
+import numpy as np
+from numpy.typing import NDArray
+
+from dancekit.types import Detections, PoseSequence, Skeleton
+
+if TYPE_CHECKING:
+    from torch import Tensor
+
+KINDS = (
+    "pose",
+    "filter",
+    "normalizer",
+    "renderer",
+    "generator",
+    "discriminator",
+    "loss",
+    "temporal",
+    "face",
+    "augmentation",
+    "metric",
+)
+
+
+# ---- poses -------------------------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True)
+class PoseSpec:
+    """What a pose backend gives.
+
+    Attributes:
+        skeleton: The joints it finds.
+        max_people: How many people per frame, None for any number.
+        gives_mask: Whether `Detections.mask` is filled.
+        licence: SPDX identifier of the weights.
+        weights: sha256 (or name) of each weight file, for caching and provenance.
+    """
+
+    skeleton: Skeleton
+    max_people: int | None
+    gives_mask: bool
+    licence: str
+    weights: Mapping[str, str] = field(default_factory=dict)
+
+
+@runtime_checkable
+class PoseBackend(Protocol):
+    """Finds people in frames.
+
+    Recipe parameters that all backends have: `threshold` (joints below it are missing).
+    Wired: `device: str` ("cpu", "cuda", "mps").
+    """
+
+    version: int
+    spec: PoseSpec
+
+    def detect(self, frames: Iterable[NDArray[np.uint8]]) -> Iterator[Detections]:
+        """Find the people of each frame, lazily and in order; tracking state lives for one call.
+
+        Args:
+            frames: (H, W, 3) uint8 RGB frames of one clip.
+
+        Yields:
+            One `Detections` a frame (`len() == 0` if nobody was found).
+        """
+        ...
+
+
+@runtime_checkable
+class Filter(Protocol):
+    """Cleans a pose sequence: same frames, same skeleton. Never invents a joint without saying so in its docs."""
+
+    version: int
+
+    def __call__(self, poses: PoseSequence) -> PoseSequence:
+        """Return the filtered sequence."""
+        ...
+
+
+@runtime_checkable
+class Normalizer(Protocol):
+    """Moves poses of the source to the body and place of the target (retargeting)."""
+
+    version: int
+
+    def fit(self, source: PoseSequence, target: PoseSequence) -> Mapping[str, Any]:
+        """Measure both clips (deterministic, all frames).
+
+        Returns:
+            Plain JSON data: the fitted numbers, written beside every result. Keys ending in `_px` are pixels.
+
+        Raises:
+            PoseError: Too little was seen to fit; the message says what.
+        """
+        ...
+
+    def apply(self, fitted: Mapping[str, Any], poses: PoseSequence) -> PoseSequence:
+        """Move poses (frame pixels of the source) into frame pixels of the target.
+
+        The result has the source's pts and the target's `size`.
+        """
+        ...
+
+
+@dataclass(frozen=True)
+class RendererSpec:
+    """The condition image.
+
+    Attributes:
+        channels: C of the condition image.
+        value_range: Smallest and largest value.
+        skeletons: Names of the skeletons it can draw.
+    """
+
+    channels: int
+    value_range: tuple[float, float]
+    skeletons: tuple[str, ...]
+
+
+@runtime_checkable
+class Renderer(Protocol):
+    """Draws keypoints as the generator's condition image. Wired: `skeleton`, `size` (W, H)."""
+
+    version: int
+    spec: RendererSpec
+
+    def __call__(self, xy: NDArray[np.float32], score: NDArray[np.float32]) -> Tensor:
+        """Draw.
+
+        Args:
+            xy: (T, K, 2) window pixels, NaN where missing.
+            score: (T, K).
+
+        Returns:
+            (T, C, H, W) float32 on the CPU, within `spec.value_range`.
+        """
+        ...
+
+
+# ---- networks ----------------------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True)
+class GeneratorSpec:
+    """The shape of a generator.
+
+    Attributes:
+        in_channels: C of its input (condition plus history).
+        out_channels: C of its output (3 for an image).
+        multiple_of: Height and width must be multiples of this.
+    """
+
+    in_channels: int
+    out_channels: int
+    multiple_of: int
+
+
+class Generator(Protocol):
+    """An `nn.Module` that knows nothing of time: one tensor in, one image out. Wired: `in_channels`."""
+
+    version: int
+    spec: GeneratorSpec
+
+    def __call__(self, condition: Tensor) -> Tensor:
+        """(B, C, H, W) to (B, 3, H, W) in [-1, 1]."""
+        ...
+
+
+class Discriminator(Protocol):
+    """An `nn.Module` that judges what the temporal strategy shows it. Wired: `in_channels`."""
+
+    version: int
+
+    def __call__(self, view: Tensor) -> list[list[Tensor]]:
+        """(B, C, H, W) to, per scale (finest first), the feature maps of each layer; the last one is the logits."""
+        ...
+
+
+class TemporalStrategy(Protocol):
+    """Gives a generator its history, and a discriminator its view of consecutive frames."""
+
+    version: int
+    clip_length: int
+    """T of a training clip."""
+
+    def generator_channels(self, condition_channels: int) -> int:
+        """C of the generator's input."""
+        ...
+
+    def discriminator_channels(self, condition_channels: int) -> int:
+        """C of the discriminator's view."""
+        ...
+
+    def step(self, generator: Generator, condition: Tensor, state: Tensor | None) -> tuple[Tensor, Tensor | None]:
+        """Paint one frame.
+
+        Args:
+            generator: The network.
+            condition: (B, C, H, W).
+            state: What the last step returned; None at the start of a clip and after a cut.
+
+        Returns:
+            The image (B, 3, H, W) and the new state. A caller that changes the image (a face refiner) passes the
+            changed one on through `remember`.
+        """
+        ...
+
+    def remember(self, image: Tensor, state: Tensor | None) -> Tensor | None:
+        """The state after the final image of a step is known (face pasted)."""
+        ...
+
+    def view(self, conditions: Tensor, images: Tensor) -> Tensor:
+        """What the discriminator sees: (B, T, C, H, W) and (B, T, 3, H, W) to (B, C', H, W)."""
+        ...
+
+
+class FaceRefiner(Protocol):
+    """An `nn.Module` that sharpens the face of a painted image. Wired: `condition_channels`."""
+
+    version: int
+    crop_size: int
+    """Side of the square crop that its network sees, pixels."""
+
+    def boxes(self, xy: NDArray[np.float32], score: NDArray[np.float32], skeleton: Skeleton) -> NDArray[np.float32]:
+        """Face boxes from keypoints.
+
+        Args:
+            xy: (T, K, 2) window pixels.
+            score: (T, K).
+            skeleton: What the joints are.
+
+        Returns:
+            (T, 4) float32 square boxes left, top, right, bottom in window pixels; NaN where no face is seen.
+        """
+        ...
+
+    def crop(self, images: Tensor, boxes: Tensor) -> Tensor:
+        """(B, C, H, W) and (B, 4) to (B, C, crop_size, crop_size)."""
+        ...
+
+    def __call__(self, image: Tensor, condition: Tensor, boxes: Tensor) -> Tensor:
+        """Refine, paste and clamp: (B, 3, H, W), (B, C, H, W), (B, 4) to (B, 3, H, W); NaN boxes change nothing."""
+        ...
+
+
+# ---- training ----------------------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True, eq=False)
+class Clip:
+    """Consecutive frames of the target as augmentations receive them (torch, CPU or device).
+
+    Attributes:
+        images: (T, 3, H, W) float32 in [-1, 1].
+        mask: (T, 1, H, W) float32 in [0, 1]: 1 = the person.
+        xy: (T, K, 2) float32 pixels of the images, NaN where missing.
+        score: (T, K) float32.
+        skeleton: What the joints are.
+    """
+
+    images: Tensor
+    mask: Tensor
+    xy: Tensor
+    score: Tensor
+    skeleton: Skeleton
+
+
+class Augmentation(Protocol):
+    """Changes a clip; one draw for all of its frames, geometry for pixels and keypoints alike."""
+
+    version: int
+
+    def draw(self, rng: np.random.Generator, size: tuple[int, int]) -> Mapping[str, Any]:
+        """Draw the parameters for a clip of (W, H) frames; the only randomness there is."""
+        ...
+
+    def apply(self, clip: Clip, parameters: Mapping[str, Any]) -> Clip:
+        """Apply them; the same shapes come back."""
+        ...
+
+
+@dataclass(frozen=True, eq=False)
+class LossView:
+    """All that a loss may look at. N = B * T frames.
+
+    Attributes:
+        fake: (N, 3, H, W) painted frames, with gradient.
+        real: (N, 3, H, W) true frames.
+        mask: (N, 1, H, W) 1 = the person.
+        fake_features: Per scale and layer, what the discriminator says of the painted view; last is logits.
+        real_features: The same of the true view, detached.
+        view_mask: (B, 1, H, W) the person's mask over the frames of a view.
+    """
+
+    fake: Tensor
+    real: Tensor
+    mask: Tensor
+    fake_features: Sequence[Sequence[Tensor]]
+    real_features: Sequence[Sequence[Tensor]]
+    view_mask: Tensor
+
+
+class Loss(Protocol):
+    """One term of the generator's objective, unweighted: weights and schedules live in the recipe."""
+
+    version: int
+
+    def __call__(self, view: LossView) -> Tensor:
+        """A scalar tensor."""
+        ...
+
+
+@runtime_checkable
+class AdversarialLoss(Protocol):
+    """A loss that also trains the discriminator."""
+
+    version: int
+
+    def __call__(self, view: LossView) -> Tensor:
+        """The generator's side."""
+        ...
+
+    def discriminator(
+        self, real: Sequence[Sequence[Tensor]], fake: Sequence[Sequence[Tensor]], view_mask: Tensor
+    ) -> Tensor:
+        """The discriminator's side: a scalar tensor."""
+        ...
+
+
+class Metric(Protocol):
+    """Compares painted frames with true ones."""
+
+    version: int
+    higher_is_better: bool
+
+    def __call__(
+        self, fake: NDArray[np.uint8], real: NDArray[np.uint8], mask: NDArray[np.bool_] | None
+    ) -> NDArray[np.float64]:
+        """Score every frame.
+
+        Args:
+            fake: (T, H, W, 3) uint8.
+            real: (T, H, W, 3) uint8.
+            mask: (T, H, W) where to measure; None for everywhere.
+
+        Returns:
+            (T,) one number a frame, NaN where there is nothing to measure.
+        """
+        ...

@@ -1,0 +1,52 @@
+"""The table of built-in components: kind, name, lazy target. The only place that lists them."""
+
+from __future__ import annotations
+
+BUILTIN: dict[str, dict[str, str]] = {
+    "pose": {
+        "blazepose": "dancekit.pose.blazepose:BlazePose",
+        "rtmlib": "dancekit.pose.rtmlib:RTMLib",
+    },
+    "filter": {
+        "savgol": "dancekit.filters.savgol:SavitzkyGolay",
+        "fill_gaps": "dancekit.filters.gaps:FillGaps",
+    },
+    "normalizer": {
+        "identity": "dancekit.normalizers.identity:Identity",
+        "global_linear": "dancekit.normalizers.global_linear:GlobalLinear",
+    },
+    "renderer": {
+        "sticks": "dancekit.renderers.sticks:Sticks",
+    },
+    "generator": {
+        "pix2pixhd": "dancekit.generators.pix2pixhd:Pix2PixHD",
+        "unet": "dancekit.generators.unet:UNet",
+    },
+    "discriminator": {
+        "multiscale": "dancekit.discriminators.multiscale:MultiscaleDiscriminator",
+        "none": "dancekit.discriminators.none:NoDiscriminator",
+    },
+    "loss": {
+        "lsgan": "dancekit.losses.adversarial:LSGAN",
+        "feature_matching": "dancekit.losses.feature_matching:FeatureMatching",
+        "l1": "dancekit.losses.reconstruction:L1",
+    },
+    "temporal": {
+        "single": "dancekit.temporal.single:Single",
+        "previous_frame": "dancekit.temporal.previous_frame:PreviousFrame",
+    },
+    "face": {
+        "none": "dancekit.faces.none:NoFace",
+        "residual": "dancekit.faces.residual:ResidualFace",
+    },
+    "augmentation": {
+        "flip": "dancekit.augmentations.geometry:Flip",
+        "affine": "dancekit.augmentations.geometry:Affine",
+        "colour": "dancekit.augmentations.photometric:Colour",
+    },
+    "metric": {
+        "psnr": "dancekit.metrics.image:PSNR",
+        "ssim": "dancekit.metrics.image:SSIM",
+        "sharpness": "dancekit.metrics.image:Sharpness",
+    },
+}
