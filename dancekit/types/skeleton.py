@@ -16,6 +16,23 @@ from numpy.typing import NDArray
 from dancekit.errors import UnknownName
 
 
+# The 68 face points are numbered along the face (jaw, brows, nose, eyes, lips; iBUG order), not named by side.
+_FACE_68 = (
+    *((n, 16 - n) for n in range(8)),
+    *((n, 43 - n) for n in range(17, 22)),
+    (31, 35),
+    (32, 34),
+    *((36, 45), (37, 44), (38, 43), (39, 42), (40, 47), (41, 46)),
+    *((48, 54), (49, 53), (50, 52), (55, 59), (56, 58)),
+    *((60, 64), (61, 63), (65, 67)),
+)
+
+MIRRORED_FACE: dict[str, tuple[tuple[int, int], ...]] = {
+    "wholebody_133": tuple((23 + first, 23 + second) for first, second in _FACE_68)
+}
+"""Joints that are numbered rather than named by side: pairs of indices that swap under `Skeleton.mirror`."""
+
+
 @dataclass(frozen=True, kw_only=True)
 class Skeleton:
     """A named set of joints.
@@ -73,7 +90,9 @@ class Skeleton:
         try:
             return self._index[joint]
         except KeyError:
-            raise UnknownName(f"{self.id} has no joint {joint!r}", hint=f"it has {', '.join(self.joints)}") from None
+            raise UnknownName(
+                f"{self.id} has no joint {joint!r}", hint=f"it has {', '.join(self.joints)}"
+            ) from None
 
     def side(self, joint: int) -> str | None:
         """`left`, `right` or None for a joint in the middle."""
@@ -112,7 +131,9 @@ def get_skeleton(name: str) -> Skeleton:
         raise UnknownName(f"unknown skeleton {name!r}", hint=f"{hint}there are {', '.join(SKELETONS)}")
     found = SKELETONS[plain]
     if version and version != str(found.version):
-        raise UnknownName(f"this version of dancekit has {found.id}, not {name}", hint="install the version that wrote it")
+        raise UnknownName(
+            f"this version of dancekit has {found.id}, not {name}", hint="install the version that wrote it"
+        )
     return found
 
 
@@ -121,7 +142,3 @@ def skeleton_names() -> tuple[str, ...]:
     from dancekit.types.skeleton_tables import SKELETONS
 
     return tuple(SKELETONS)
-
-
-# Face points are numbered, not named by side, in the layouts that have them: their mirror pairs by index.
-MIRRORED_FACE: dict[str, tuple[tuple[int, int], ...]] = {}
