@@ -1,0 +1,1 @@
+"""Changes of training clips: pixels, masks and keypoints together."""
