@@ -24,6 +24,7 @@ BUILTIN: dict[str, dict[str, str]] = {
     },
     "discriminator": {
         "multiscale": "dancekit.discriminators.multiscale:MultiscaleDiscriminator",
+        "patch": "dancekit.discriminators.patch:PatchDiscriminator",
         "none": "dancekit.discriminators.none:NoDiscriminator",
     },
     "loss": {

@@ -132,7 +132,7 @@ def load(kind: str, name: str) -> type[Any]:
 
 
 def component_version(kind: str, name: str) -> int:
-    """The `version` of a component's class, part of its identity in dancer files; raises what `load` raises."""
+    """The `version` of a component's class, stored in dancer files; raises what `load` raises."""
     return int(load(kind, name).version)
 
 

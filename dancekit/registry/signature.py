@@ -1,7 +1,7 @@
 """The constructor's signature as the schema of a component's parameters.
 
-Keyword-only parameters with a default are recipe parameters; those without one, and `device`, are wired by the
-builder. Types, bounds and defaults stand in the signature and nowhere else.
+Keyword-only parameters with a default are recipe parameters; those without one, and `device`, are wired by
+the builder. Types, bounds and defaults stand in the signature and nowhere else.
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ from operator import or_
 from types import UnionType
 from typing import Annotated, Any, Literal, Union, get_args, get_origin, get_type_hints
 
-from pydantic import BaseModel, ConfigDict, Field, Strict, create_model
+from pydantic import BaseModel, ConfigDict, Strict, create_model
 from pydantic.errors import PydanticUserError
 from pydantic.fields import FieldInfo
 from pydantic_core import SchemaError
@@ -101,7 +101,7 @@ def parameters(kind: str, name: str) -> type[BaseModel]:
 
 
 def wired(kind: str, name: str) -> tuple[str, ...]:
-    """Names of the constructor parameters that the builder gives, in order; raises what `parameters` raises."""
+    """Names of the parameters that the builder gives, in order; raises what `parameters` raises."""
     return tuple(_split(load(kind, name), find(kind, name))[1])
 
 
@@ -164,7 +164,7 @@ def argument_docs(docstring: str) -> dict[str, str]:
 
 
 @lru_cache(maxsize=256)
-def _model(cls: type[Any], entry: Entry) -> type[BaseModel]:
+def _model(cls: Any, entry: Entry) -> type[BaseModel]:
     hints = _hints(cls, entry)
     fields: dict[str, Any] = {
         each.name: (_accept_lists(hints[each.name]), each.default) for each in _split(cls, entry)[0].values()
@@ -194,7 +194,7 @@ def _split(cls: type[Any], entry: Entry) -> tuple[dict[str, inspect.Parameter], 
 
 
 def _hints(cls: type[Any], entry: Entry) -> dict[str, Any]:
-    """Evaluated annotations of the recipe parameters alone: wired ones may name types that are not imported."""
+    """Evaluated annotations of the recipe parameters alone: wired ones may name types not imported."""
     recipe, _ = _split(cls, entry)
     for each in recipe.values():
         if each.annotation is each.empty:

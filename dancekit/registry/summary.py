@@ -34,7 +34,7 @@ def summary(entry: Entry) -> str:
 
 
 def _source_of(module: str) -> Path | None:
-    # importlib.util.find_spec would import the parent packages; PathFinder, given the folders, imports nothing.
+    # importlib.util.find_spec would import the parent packages; PathFinder, given folders, imports nothing.
     folders: list[str] | None = None
     parts = module.split(".")
     for depth in range(1, len(parts) + 1):
