@@ -1,0 +1,1 @@
+"""Discriminators: what is true, what is painted."""

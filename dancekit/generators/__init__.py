@@ -1,0 +1,1 @@
+"""Generators: condition in, image out."""

@@ -1,0 +1,1 @@
+"""Temporal strategies: history for the generator, pairs for the discriminator."""
