@@ -1,0 +1,145 @@
+"""The source's sound in the result: copied packet by packet where the container allows, else encoded as AAC."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Iterator
+from fractions import Fraction
+from pathlib import Path
+
+import av
+from av.audio.stream import AudioStream
+from av.container import OutputContainer
+from av.packet import Packet
+
+from dancekit.errors import VideoError
+from dancekit.video.files import open_any
+
+_log = logging.getLogger(__name__)
+
+# What common players accept in each container; FFmpeg itself would write more into an mp4 than they read.
+_ISO = frozenset({"aac", "mp3", "ac3", "eac3", "alac"})
+_PCM = frozenset({"pcm_s16le", "pcm_s16be", "pcm_s24le", "pcm_s24be", "pcm_s32le", "pcm_f32le"})
+_COPYABLE: dict[str, frozenset[str] | None] = {
+    ".mp4": _ISO | {"opus", "flac"},
+    ".m4v": _ISO,
+    ".mov": _ISO | _PCM,
+    ".mkv": None,  # anything
+}
+_AAC_RATES = (8000, 11025, 12000, 16000, 22050, 24000, 32000, 44100, 48000, 64000, 88200, 96000)
+
+
+class Sound:
+    """One sound stream on its way from a source file into an output container.
+
+    Both keep the source's clock, so sound and picture stay as far apart as they were. Whole packets (AAC: 1024
+    samples, 23 ms) before the first and after the last picture are left out.
+    """
+
+    def __init__(self, source: Path, output: OutputContainer, suffix: str) -> None:
+        """Open the source and add a stream to the output.
+
+        Args:
+            source: A file with or without sound.
+            output: A container whose header is not yet written.
+            suffix: The output's, such as `.mp4`.
+
+        Raises:
+            VideoError: The source cannot be opened.
+        """
+        self._input = open_any(source)
+        self._from: AudioStream | None = None
+        self._to: AudioStream | None = None
+        self._encode = False
+        try:
+            self._from = self._pick(source)
+            if self._from is not None:
+                self._to = self._add_stream(source, output, suffix)
+        except BaseException:
+            self.close()
+            raise
+        self._output = output
+        self._packets = self._read(source)
+        self._waiting: Packet[AudioStream] | None = None
+        self._start: Fraction | None = None
+
+    @property
+    def sample_rate(self) -> int | None:
+        """Samples per second of the stream added, None if the source has no usable sound."""
+        return None if self._to is None else self._to.codec_context.sample_rate
+
+    def _pick(self, source: Path) -> AudioStream | None:
+        streams = list(self._input.streams.audio)
+        for stream in streams:
+            # Phones record spatial sound beside AAC; FFmpeg cannot decode it and PyAV cannot copy it.
+            if stream.codec_context is not None and stream.codec_context.sample_rate:
+                return stream
+        if streams:
+            _log.warning("%s: no sound track is in a codec that FFmpeg knows; the result is silent", source)
+        return None
+
+    def _add_stream(self, source: Path, output: OutputContainer, suffix: str) -> AudioStream:
+        assert self._from is not None
+        codec = self._from.codec_context.codec.canonical_name
+        allowed = _COPYABLE[suffix]
+        if allowed is None or codec in allowed:
+            try:
+                return output.add_stream_from_template(self._from)
+            except ValueError:
+                pass  # the muxer says no: encode
+        _log.info("%s: %s sound does not go into %s; encoding it as AAC", source, codec, suffix)
+        self._encode = True
+        context = self._from.codec_context
+        rate = min(_AAC_RATES, key=lambda r: (r < context.sample_rate, abs(r - context.sample_rate)))
+        stream = output.add_stream("aac", rate=rate)
+        stream.codec_context.layout = context.layout.name if context.layout.nb_channels <= 2 else "stereo"
+        stream.codec_context.bit_rate = 96_000 * stream.codec_context.layout.nb_channels
+        return stream
+
+    def begin(self, start: Fraction) -> None:
+        """Say when the first picture is shown (seconds)."""
+        self._start = start
+
+    def feed(self, until: Fraction) -> None:
+        """Write the sound that begins before `until` (seconds)."""
+        if self._from is None or self._start is None:
+            return
+        while (packet := self._waiting or next(self._packets, None)) is not None:
+            self._waiting = packet
+            begin = packet.pts * packet.time_base if packet.pts is not None else self._start
+            if begin >= until:
+                return
+            self._waiting = None
+            if begin + (packet.duration or 0) * packet.time_base > self._start:
+                self._write(packet)
+
+    def finish(self, end: Fraction) -> None:
+        """Write the rest up to `end` (seconds) and what the encoder holds back."""
+        self.feed(end)
+        if self._encode and self._to is not None and self._start is not None:
+            self._output.mux(self._to.encode(None))
+
+    def _read(self, source: Path) -> Iterator[Packet[AudioStream]]:
+        if self._from is None:
+            return
+        try:
+            for packet in self._input.demux(self._from):
+                if packet.size:
+                    yield packet
+        except (av.FFmpegError, OSError) as error:
+            raise VideoError(
+                f"{source}: its sound is damaged: {error.strerror}", hint="copy or export it again"
+            ) from error
+
+    def _write(self, packet: Packet[AudioStream]) -> None:
+        assert self._to is not None
+        if not self._encode:
+            packet.stream = self._to
+            self._output.mux(packet)
+            return
+        for frame in packet.decode():
+            self._output.mux(self._to.encode(frame))
+
+    def close(self) -> None:
+        """Close the source."""
+        self._input.close()
