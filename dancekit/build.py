@@ -1,0 +1,222 @@
+"""From a recipe to wired components: the only caller of factories.
+
+Parameters come from the recipe, the rest (`in_channels`, `skeleton`, `size`, ...) from the neighbours. Whether
+the parts fit is checked before any weight exists.
+"""
+
+from __future__ import annotations
+
+import inspect
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+from dancekit import registry
+from dancekit.config import Component, LossTerm, Recipe
+from dancekit.contracts import AdversarialLoss, Augmentation, Filter, Normalizer, PoseBackend, Renderer, TemporalStrategy
+from dancekit.errors import IncompatibleParts, UsageError
+from dancekit.types import Skeleton
+
+if TYPE_CHECKING:
+    from torch import nn
+
+    from dancekit.losses.objective import Objective
+
+
+def create(kind: str, name: str, **params: Any) -> Any:
+    """One component by name, its parameters checked: `create("generator", "unet", in_channels=6, ngf=32)`.
+
+    Args:
+        kind: A role of `dancekit.contracts.KINDS`.
+        name: A registered name (`list_components(kind)` lists them).
+        **params: The constructor's parameters, recipe parameters and wired ones alike.
+
+    Raises:
+        UnknownName: No such kind or name.
+        UsageError: A parameter that the constructor does not have, lacks, or of a wrong type.
+    """
+    target = registry.load(kind, name)
+    model = registry.parameters(kind, name)
+    wired = {key: value for key, value in params.items() if key not in model.model_fields}
+    known = inspect.signature(target).parameters
+    unknown = [key for key in wired if key not in known]
+    missing = [
+        key
+        for key, parameter in known.items()
+        if parameter.default is parameter.empty
+        and parameter.kind is parameter.KEYWORD_ONLY
+        and key not in params
+    ]
+    if unknown or missing:
+        text = "; ".join(
+            [f"no parameter {key!r}" for key in unknown] + [f"parameter {key!r} is missing" for key in missing]
+        )
+        raise UsageError(f"{kind} {name}: {text}", hint=f"it has {', '.join(known)}")
+    checked = registry.check_parameters(kind, name, {k: v for k, v in params.items() if k in model.model_fields})
+    return target(**checked, **wired)
+
+
+def _make(kind: str, component: Component, **wired: Any) -> Any:
+    """A component of a recipe; wired values that its constructor does not take are left out."""
+    known = inspect.signature(registry.load(kind, component.name)).parameters
+    return create(kind, component.name, **component.params, **{k: v for k, v in wired.items() if k in known})
+
+
+def resolve_device(device: str = "auto") -> str:
+    """The device to use: `auto` takes cuda, then mps, then cpu.
+
+    Raises:
+        UsageError: A device that is not there.
+    """
+    import torch
+
+    there = {"cpu": True, "cuda": torch.cuda.is_available(), "mps": torch.backends.mps.is_available()}
+    if device == "auto":
+        return next(name for name in ("cuda", "mps", "cpu") if there[name])
+    if not there.get(device.partition(":")[0], False):
+        usable = ", ".join(name for name, found in there.items() if found)
+        raise UsageError(f"device {device!r} is not available", hint=f"on this machine: {usable}, or auto")
+    return device
+
+
+def build_pose(recipe: Recipe, device: str) -> PoseBackend:
+    """The recipe's pose backend.
+
+    Raises:
+        IncompatibleParts: The licence of its weights is not one that the recipe's policy allows.
+    """
+    backend: PoseBackend = _make("pose", recipe.pose, device=device)
+    check_licence(f"the weights of pose backend {recipe.pose.name}", backend.spec.licence, recipe)
+    return backend
+
+
+PERMISSIVE = {"Apache-2.0", "MIT", "BSD-2-Clause", "BSD-3-Clause", "CC0-1.0", "CC-BY-4.0", "ISC", "Unlicense"}
+
+
+def check_licence(what: str, licence: str, recipe: Recipe) -> None:
+    """Refuse weights under a licence that the recipe does not allow.
+
+    Raises:
+        IncompatibleParts: With the licence and the remedy.
+    """
+    if licence in PERMISSIVE:
+        group = "permissive"
+    else:
+        group = "non-commercial" if "NC" in licence.upper().split("-") else "copyleft"
+    if group not in recipe.policy.allow_licences:
+        raise IncompatibleParts(
+            f"{what} are under {licence or 'an unknown licence'} ({group})",
+            hint=f"policy.allow_licences allows {', '.join(recipe.policy.allow_licences)}",
+        )
+
+
+def build_filters(recipe: Recipe) -> list[Filter]:
+    """The recipe's filters, in order."""
+    return [_make("filter", component) for component in recipe.filters]
+
+
+def build_normalizer(component: Component) -> Normalizer:
+    """A normalizer."""
+    normalizer: Normalizer = _make("normalizer", component)
+    return normalizer
+
+
+def build_augmentations(recipe: Recipe) -> list[Augmentation]:
+    """The recipe's augmentations, in order."""
+    return [_make("augmentation", component) for component in recipe.augmentations]
+
+
+@dataclass(frozen=True, eq=False)
+class PaintingParts:
+    """What paints a frame: the parts whose weights a dancer file holds, and what feeds them."""
+
+    renderer: Renderer
+    generator: nn.Module
+    temporal: TemporalStrategy
+    face: nn.Module
+
+
+def build_painting(recipe: Recipe, skeleton: Skeleton) -> PaintingParts:
+    """Renderer, temporal strategy, generator and face refiner, checked against each other.
+
+    Weights are initialized; under `torch.device("meta")` nothing is allocated.
+
+    Raises:
+        IncompatibleParts: The renderer cannot draw the skeleton, or the size does not suit the generator.
+    """
+    renderer: Renderer = _make("renderer", recipe.renderer, skeleton=skeleton, size=recipe.size)
+    if skeleton.name not in renderer.spec.skeletons:
+        raise IncompatibleParts(
+            f"renderer {recipe.renderer.name} cannot draw {skeleton.id}",
+            hint=f"it draws {', '.join(renderer.spec.skeletons)}",
+        )
+    temporal: TemporalStrategy = _make("temporal", recipe.temporal)
+    channels = renderer.spec.channels
+    generator = _make("generator", recipe.generator, in_channels=temporal.generator_channels(channels))
+    wrong = [side for side in recipe.size if side % generator.spec.multiple_of]
+    if wrong:
+        raise IncompatibleParts(
+            f"size {list(recipe.size)} does not suit generator {recipe.generator.name}",
+            hint=f"both sides must be multiples of {generator.spec.multiple_of}",
+        )
+    face = _make("face", recipe.face, condition_channels=channels)
+    return PaintingParts(renderer, generator, temporal, face)
+
+
+@dataclass(frozen=True, eq=False)
+class TrainingParts:
+    """What only training needs."""
+
+    discriminator: nn.Module
+    objective: Objective
+    face_discriminator: nn.Module
+    face_objective: Objective
+
+
+def build_training(recipe: Recipe, painting: PaintingParts) -> TrainingParts:
+    """Discriminators and objectives.
+
+    Raises:
+        IncompatibleParts: A loss that needs a discriminator where there is none.
+    """
+    from dancekit.discriminators.patch import PatchDiscriminator
+
+    channels = painting.renderer.spec.channels
+    view_channels = painting.temporal.discriminator_channels(channels)
+    discriminator = _make("discriminator", recipe.discriminator, in_channels=view_channels)
+    if recipe.discriminator.name == "none":
+        needing = [term.name for term in recipe.losses if term.name in ("lsgan", "feature_matching")]
+        if needing:
+            raise IncompatibleParts(
+                f"losses {', '.join(needing)} need a discriminator and the recipe has none",
+                hint="discriminator=multiscale, or take them out of losses",
+            )
+    face_discriminator = PatchDiscriminator(ndf=32, n_layers=3, in_channels=channels + 3)
+    return TrainingParts(
+        discriminator,
+        build_objective(recipe.losses),
+        face_discriminator,
+        build_objective(recipe.face_losses),
+    )
+
+
+def build_objective(terms: tuple[LossTerm, ...] | list[LossTerm]) -> Objective:
+    """Weighted losses, summed and logged by name."""
+    from dancekit.losses.objective import Objective
+
+    return Objective([(term.name, term.weight, create("loss", term.name, **term.params)) for term in terms])
+
+
+def is_adversarial(loss: object) -> bool:
+    """Whether a loss also trains the discriminator."""
+    return isinstance(loss, AdversarialLoss)
+
+
+def component_id(backend: PoseBackend, component: Component) -> Mapping[str, Any]:
+    """What decides a backend's output, for caching: name, version, parameters, weights."""
+    return {
+        "name": component.name,
+        "version": backend.version,
+        "params": dict(component.params),
+        "weights": dict(backend.spec.weights),
+    }

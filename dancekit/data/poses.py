@@ -1,0 +1,173 @@
+"""From a video to one person's poses (and masks), cached by the content of the video and the settings."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from dancekit.build import build_filters, build_pose, component_id, resolve_device
+from dancekit.config import Component, Recipe, load_recipe
+from dancekit.contracts import Filter, PoseBackend
+from dancekit.data.cache import cache_folder, content_key
+from dancekit.data.masks import MaskTrack
+from dancekit.data.progress import Progress, silent
+from dancekit.errors import PoseError
+from dancekit.pose.track import PersonTracker
+from dancekit.types import PoseSequence
+from dancekit.video import probe, read_frames
+
+FEWEST_FRAMES = 10
+"""A clip with a person in fewer frames than this is refused: nothing can be fitted to it."""
+
+
+@dataclass(frozen=True, eq=False)
+class TrackedClip:
+    """What is known of the one person in a clip.
+
+    Attributes:
+        poses: Their keypoints, unfiltered.
+        masks: Their masks, or None if the backend gives none.
+    """
+
+    poses: PoseSequence
+    masks: MaskTrack | None
+
+
+def estimate_poses(
+    video: str | os.PathLike[str],
+    *,
+    recipe: Recipe | str = "quick",
+    device: str = "auto",
+    filtered: bool = True,
+    progress: Progress = silent,
+) -> PoseSequence:
+    """The poses of the (largest) person in a video.
+
+    Args:
+        video: Any video that FFmpeg reads.
+        recipe: Whose `pose` and `filters` to use.
+        device: `cpu`, `cuda`, `mps` or `auto`.
+        filtered: Whether the recipe's filters are applied.
+        progress: Called with (what, done, total).
+
+    Returns:
+        xy (T, K, 2) pixels and score (T, K), one row for every frame of the video.
+
+    Raises:
+        VideoError: The video cannot be read.
+        PoseError: Nobody is in it, or hardly ever.
+    """
+    settings = load_recipe(recipe) if isinstance(recipe, str) else recipe
+    backend = build_pose(settings, resolve_device(device))
+    found = track_person(video, backend, settings.pose, progress=progress)
+    return apply_filters(found.poses, build_filters(settings)) if filtered else found.poses
+
+
+def apply_filters(poses: PoseSequence, filters: Sequence[Filter]) -> PoseSequence:
+    """All filters, in order."""
+    for step in filters:
+        poses = step(poses)
+    return poses
+
+
+def track_person(
+    video: str | os.PathLike[str],
+    backend: PoseBackend,
+    component: Component,
+    *,
+    progress: Progress = silent,
+    cache: bool = True,
+) -> TrackedClip:
+    """Detect, choose one person and follow them; read from the cache if this was done before.
+
+    Args:
+        video: The file.
+        backend: Finds people.
+        component: The recipe's entry that made the backend (part of the cache key).
+        progress: Called with (what, done, total).
+        cache: Whether to look into and write to the cache.
+
+    Raises:
+        VideoError: The video cannot be read.
+        PoseError: Nobody is in it, or in fewer than `FEWEST_FRAMES` frames.
+    """
+    path = Path(video)
+    info = probe(path)
+    place = None
+    if cache:
+        key = content_key(path, {"poses": 1, "backend": component_id(backend, component)})
+        place = cache_folder("poses") / f"{key}.npz"
+        if (known := _read_cached(place)) is not None:
+            return known
+    found = _track(path, backend, info.size, info.time_base, info.frames, progress)
+    count = int(found.poses.found.sum())
+    if count < FEWEST_FRAMES:
+        what = "no person was found" if not count else f"a person was found in {count} frame{'s' * (count > 1)} only"
+        raise PoseError(
+            f"{path}: {what} (of {len(found.poses)} frames; at least {FEWEST_FRAMES} are needed)",
+            hint="film one whole person in good light, or lower pose.detection_threshold",
+        )
+    if place is not None:
+        _write_cached(place, found)
+    return found
+
+
+def _track(
+    path: Path, backend: PoseBackend, size: tuple[int, int], time_base: Any, total: int | None, progress: Progress
+) -> TrackedClip:
+    joints = len(backend.spec.skeleton)
+    masks = MaskTrack(size) if backend.spec.gives_mask else None
+    xy: list[NDArray[np.float32]] = []
+    score: list[NDArray[np.float32]] = []
+    pts: list[int] = []
+
+    def frames() -> Iterator[NDArray[np.uint8]]:
+        for frame in read_frames(path):
+            pts.append(frame.pts)
+            yield frame.rgb
+
+    tracker = PersonTracker()
+    for people in backend.detect(frames()):
+        chosen = tracker.update(people)
+        if chosen is None:
+            xy.append(np.full((joints, 2), np.nan, np.float32))
+            score.append(np.zeros(joints, np.float32))
+        else:
+            xy.append(people.xy[chosen])
+            score.append(people.score[chosen])
+        if masks is not None:
+            masks.append(None if chosen is None or people.mask is None else people.mask[chosen])
+        progress("poses", len(xy), total)
+    poses = PoseSequence(
+        xy=np.stack(xy), score=np.stack(score), pts=np.array(pts[: len(xy)]), time_base=time_base, size=size,
+        skeleton=backend.spec.skeleton,
+    )
+    return TrackedClip(poses, masks)
+
+
+def _read_cached(path: Path) -> TrackedClip | None:
+    if not path.exists():
+        return None
+    try:
+        poses = PoseSequence.load(path)
+        mask_path = path.with_suffix(".masks.npz")
+        return TrackedClip(poses, MaskTrack.load(mask_path) if mask_path.exists() else None)
+    except (PoseError, OSError, ValueError, KeyError):
+        return None  # a damaged cache entry is computed again and replaced
+
+
+def _write_cached(path: Path, found: TrackedClip) -> None:
+    if found.masks is not None:
+        part = path.with_name(f".{path.stem}.{os.getpid()}.part.npz")
+        try:
+            np.savez(part, **found.masks.arrays())  # type: ignore[arg-type]
+            part.replace(path.with_suffix(".masks.npz"))
+        finally:
+            part.unlink(missing_ok=True)
+    found.poses.save(path)

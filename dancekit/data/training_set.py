@@ -1,0 +1,184 @@
+"""The target's clip, ready for training: the window of every frame, decoded once, with mask and keypoints."""
+
+from __future__ import annotations
+
+import json
+import os
+import shutil
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import cv2
+import numpy as np
+import torch
+from numpy.typing import NDArray
+
+from dancekit.contracts import Clip, Filter
+from dancekit.data.framing import clean_plate, crop
+from dancekit.data.masks import MaskTrack
+from dancekit.data.poses import TrackedClip, apply_filters
+from dancekit.data.progress import Progress, silent
+from dancekit.errors import DancekitError, PoseError
+from dancekit.types import PoseSequence, Window
+from dancekit.video import read_frames
+
+PLATE_FRAMES = 48
+"""Frames, spread over the clip, that the clean plate is the median of."""
+
+
+@dataclass(frozen=True, eq=False)
+class TrainingSet:
+    """The frames of a target.
+
+    Attributes:
+        frames: (T, h, w, 3) uint8 windows, memory-mapped.
+        masks: (T, h, w) uint8 person masks, memory-mapped.
+        target: The filtered poses in pixels of the clip.
+        window: What was cut out.
+        plate: (H, W, 3) uint8 clean plate of the whole frame.
+    """
+
+    frames: NDArray[np.uint8]
+    masks: NDArray[np.uint8]
+    target: PoseSequence
+    window: Window
+    plate: NDArray[np.uint8]
+
+    def __len__(self) -> int:
+        return len(self.frames)
+
+    def starts(self, length: int) -> NDArray[np.intp]:
+        """Where clips of `length` frames can start: the person is found in all of them."""
+        found = self.target.found.astype(int)
+        runs = np.convolve(found, np.ones(length, int), "valid") == length
+        return np.flatnonzero(runs)
+
+    def clip(self, start: int, length: int) -> Clip:
+        """Frames start .. start + length as torch tensors on the CPU."""
+        part = slice(start, start + length)
+        images = torch.from_numpy(np.array(self.frames[part])).permute(0, 3, 1, 2).float().div_(127.5).sub_(1)
+        masks = torch.from_numpy(np.array(self.masks[part]))[:, None].float().div_(255)
+        return Clip(
+            images=images,
+            mask=masks,
+            xy=torch.from_numpy(self.window.to_window(self.target.xy[part])),
+            score=torch.from_numpy(self.target.score[part].copy()),
+            skeleton=self.target.skeleton,
+        )
+
+
+def prepare(
+    video: Path,
+    tracked: TrackedClip,
+    *,
+    filters: Sequence[Filter],
+    size: tuple[int, int],
+    folder: Path,
+    progress: Progress = silent,
+) -> TrainingSet:
+    """Cut the window out of every frame of the target's clip and keep it in `folder`.
+
+    Args:
+        video: The target's clip.
+        tracked: Its poses and masks.
+        filters: Applied to the poses.
+        size: (W, H) of the window.
+        folder: Becomes complete or does not appear.
+        progress: Called with (what, done, total).
+
+    Raises:
+        PoseError: No two consecutive frames with a person.
+        DancekitError: Too little disk space.
+    """
+    poses = apply_filters(tracked.poses, filters)
+    if not np.any(poses.found[1:] & poses.found[:-1]):
+        raise PoseError(f"{video}: no two consecutive frames with a person", hint="film one whole person in good light")
+    window = Window.around(poses.xy, size=size, frame_size=poses.size)
+    total = len(poses)
+    _check_space(folder.parent, total * size[0] * size[1] * 4)
+    part = folder.with_name(f".{folder.name}.{os.getpid()}.part")
+    shutil.rmtree(part, ignore_errors=True)
+    part.mkdir(parents=True)
+    try:
+        shape = (total, size[1], size[0])
+        frames = np.lib.format.open_memmap(part / "frames.npy", "w+", np.uint8, (*shape, 3))
+        masks = np.lib.format.open_memmap(part / "masks.npy", "w+", np.uint8, shape)
+        chosen = set(np.linspace(0, total - 1, min(PLATE_FRAMES, total)).round().astype(int).tolist())
+        plate_frames, plate_masks = [], []
+        for number, frame in enumerate(read_frames(video)):
+            frames[number] = crop(frame.rgb, window)
+            mask = _frame_mask(tracked.masks, poses, number)
+            masks[number] = tracked.masks.in_window(number, window) if tracked.masks else crop_mask(mask, window)
+            if number in chosen:
+                plate_frames.append(frame.rgb)
+                plate_masks.append(mask)
+            progress("frames", number + 1, total)
+        frames.flush()
+        masks.flush()
+        plate = clean_plate(plate_frames, plate_masks)
+        cv2.imwrite(str(part / "plate.png"), cv2.cvtColor(plate, cv2.COLOR_RGB2BGR))
+        poses.save(part / "target.npz")
+        (part / "window.json").write_text(json.dumps(window.to_json()))
+        shutil.rmtree(folder, ignore_errors=True)
+        part.replace(folder)
+    finally:
+        shutil.rmtree(part, ignore_errors=True)
+    return load(folder)
+
+
+def load(folder: Path) -> TrainingSet:
+    """Open what `prepare` wrote."""
+    plate = cv2.imread(str(folder / "plate.png"), cv2.IMREAD_COLOR_RGB)
+    if plate is None:
+        raise DancekitError(f"{folder / 'plate.png'} cannot be read", hint="delete the folder and train again")
+    return TrainingSet(
+        frames=np.load(folder / "frames.npy", mmap_mode="r"),
+        masks=np.load(folder / "masks.npy", mmap_mode="r"),
+        target=PoseSequence.load(folder / "target.npz"),
+        window=Window.from_json(json.loads((folder / "window.json").read_text())),
+        plate=np.asarray(plate, np.uint8),
+    )
+
+
+def crop_mask(mask: NDArray[np.uint8], window: Window) -> NDArray[np.uint8]:
+    """A (H, W) mask of the frame in the window's pixels."""
+    return np.asarray(cv2.warpAffine(mask, window.matrix, window.size, flags=cv2.INTER_LINEAR), np.uint8)
+
+
+def _frame_mask(masks: MaskTrack | None, poses: PoseSequence, number: int) -> NDArray[np.uint8]:
+    return masks.in_frame(number) if masks is not None else mask_from_pose(poses, number)
+
+
+def mask_from_pose(poses: PoseSequence, number: int) -> NDArray[np.uint8]:
+    """A rough person mask for backends that give none: thick limbs and a disc for the head, (H, W) uint8."""
+    width, height = poses.size
+    mask = np.zeros((height, width), np.uint8)
+    there = poses.valid[number]
+    if there.sum() < 2:
+        return mask
+    points = poses.xy[number]
+    extent = float(np.ptp(points[there], axis=0).max())
+    thickness = max(3, round(0.13 * extent))
+    for a, b in poses.skeleton.edges:
+        if there[a] and there[b]:
+            cv2.line(mask, _pixel(points[a]), _pixel(points[b]), 255, thickness)
+    for name in ("nose", "left_ear", "right_ear"):
+        if name in poses.skeleton and there[joint := poses.skeleton.index(name)]:
+            cv2.circle(mask, _pixel(points[joint]), thickness, 255, -1)
+    return mask
+
+
+def _pixel(point: NDArray[np.floating[Any]]) -> tuple[int, int]:
+    return round(float(point[0])), round(float(point[1]))
+
+
+def _check_space(folder: Path, needed: int) -> None:
+    folder.mkdir(parents=True, exist_ok=True)
+    free = shutil.disk_usage(folder).free
+    if needed > free:
+        raise DancekitError(
+            f"{folder} has {free / 1e9:.1f} GB free, the frames need {needed / 1e9:.1f} GB",
+            hint="free some space, choose another --out, or train on a shorter clip",
+        )

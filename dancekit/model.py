@@ -1,0 +1,71 @@
+"""A trained (or half-trained) target that paints: poses in, frames out."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Iterator
+from typing import Any
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+
+from dancekit.build import PaintingParts
+from dancekit.types import Skeleton
+
+
+class Painter:
+    """Paints the window of the target, frame by frame, in constant memory.
+
+    Args:
+        parts: Renderer, generator, temporal strategy and face refiner; put into eval mode.
+        skeleton: What the joints of the poses are.
+        device: Where the networks are.
+    """
+
+    def __init__(self, parts: PaintingParts, skeleton: Skeleton, device: str) -> None:
+        self.parts = parts
+        self.skeleton = skeleton
+        self.device = device
+        parts.generator.eval()
+        parts.face.eval()
+
+    def paint(
+        self, xy: NDArray[np.float32], score: NDArray[np.float32], *, cuts: Collection[int] = ()
+    ) -> Iterator[NDArray[np.uint8]]:
+        """Paint a clip.
+
+        Args:
+            xy: (T, K, 2) window pixels, NaN where missing.
+            score: (T, K).
+            cuts: Frames before which the history is forgotten.
+
+        Yields:
+            T images (h, w, 3) uint8 RGB.
+        """
+        boxes = self.parts.face.boxes(xy, score, self.skeleton)  # type: ignore[operator]
+        state = None
+        for number in range(len(xy)):
+            condition = self.parts.renderer(xy[number : number + 1], score[number : number + 1]).to(self.device)
+            if number in cuts:
+                state = None
+            # not around the yield: the mode would leak into the caller's code between two frames
+            with torch.inference_mode():
+                image, state = self.parts.temporal.step(self.parts.generator, condition, state)
+                box = torch.from_numpy(boxes[number : number + 1]).to(self.device)
+                image = self.parts.face(image, condition, box)
+                state = self.parts.temporal.remember(image, state)
+                painted = to_uint8(image)[0]
+            yield painted
+
+    def sticks(self, xy: NDArray[np.float32], score: NDArray[np.float32]) -> NDArray[np.uint8]:
+        """The condition image of one frame as a picture: (K, 2) and (K,) to (h, w, 3) uint8."""
+        low, high = self.parts.renderer.spec.value_range
+        image = self.parts.renderer(xy[None], score[None])[0, :3].permute(1, 2, 0).numpy()
+        return np.asarray(np.rint((image - low) / (high - low) * 255), np.uint8)
+
+
+def to_uint8(images: torch.Tensor) -> NDArray[np.uint8]:
+    """(B, 3, H, W) in [-1, 1] to (B, H, W, 3) uint8."""
+    scaled = images.float().clamp(-1, 1).add(1).mul(127.5).round().to(torch.uint8)
+    result: NDArray[Any] = scaled.permute(0, 2, 3, 1).contiguous().cpu().numpy()
+    return result

@@ -1,0 +1,171 @@
+"""Train a dancer: prepare the target once, step, log, preview, checkpoint; go on where a kill left off."""
+
+from __future__ import annotations
+
+import os
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import cv2
+
+from dancekit.build import build_filters, build_pose, resolve_device
+from dancekit.config import Recipe, load_recipe
+from dancekit.dancer import DancerInfo, component_ids, save_dancer
+from dancekit.data import training_set
+from dancekit.data.poses import track_person
+from dancekit.data.progress import Progress, silent
+from dancekit.model import Painter
+from dancekit.train.checkpoint import list_checkpoints, load_checkpoint, save_checkpoint
+from dancekit.train.preview import save_preview
+from dancekit.train.run import Run, open_run
+from dancekit.train.state import TrainingState
+from dancekit.video import probe
+from dancekit.weights.header import file_sha256
+
+
+@dataclass(frozen=True)
+class TrainResult:
+    """What training left behind.
+
+    Attributes:
+        run: The run folder.
+        dancer: The dancer file in it.
+        steps: Steps trained in all.
+        finished: False if it was stopped before the recipe's last step.
+    """
+
+    run: Path
+    dancer: Path
+    steps: int
+    finished: bool
+
+
+def never() -> bool:
+    """Do not stop early."""
+    return False
+
+
+def train(
+    target: str | os.PathLike[str],
+    recipe: Recipe | str = "quick",
+    *,
+    out: str | os.PathLike[str] = "runs/dancer",
+    device: str = "auto",
+    resume: bool = False,
+    force: bool = False,
+    progress: Progress = silent,
+    should_stop: Callable[[], bool] = never,
+    on_preview: Callable[[Painter, int], None] | None = None,
+    licence: str = "",
+    consent: str = "",
+) -> TrainResult:
+    """Train a dancer on a clip of the target.
+
+    Args:
+        target: A video of one person, whole body, locked camera.
+        recipe: A recipe or its name.
+        out: The run folder.
+        device: `cpu`, `cuda`, `mps` or `auto`.
+        resume: Go on with the run in `out`, exactly where its last checkpoint is.
+        force: Replace what is in `out`.
+        progress: Called with (what, done, total): `poses`, `frames`, `steps`.
+        should_stop: Asked after every step; True ends training with a checkpoint and a dancer.
+        on_preview: Called with a painter and the step, as often as previews are made.
+        licence: SPDX identifier for the dancer file.
+        consent: What the person shown agreed to, for the dancer file.
+
+    Returns:
+        Where the run and the dancer are.
+
+    Raises:
+        DancekitError: A subclass for each thing that can be wrong with the inputs.
+    """
+    settings = load_recipe(recipe) if isinstance(recipe, str) else recipe
+    video = Path(target)
+    info = probe(video)
+    place = resolve_device(device)
+    inputs = {"target": file_sha256(video)}
+    run = open_run(Path(out), settings, inputs, device=place, resume=resume, force=force)
+    data = _prepare(video, settings, run, place, progress)
+    state = TrainingState(settings, data, place)
+    if found := list_checkpoints(run.checkpoints):
+        load_checkpoint(found[-1], state)
+    run.forget_after(state.step)
+    seconds = _run_steps(state, run, progress, should_stop, on_preview)
+    record = {"steps": state.step, "seconds": round(seconds, 1), "recipe_sha256": settings.hash, "inputs": inputs}
+    dancer_info = DancerInfo(
+        recipe=settings,
+        components=component_ids(settings),
+        skeleton=data.target.skeleton.id,
+        window=data.window,
+        rate=info.rate,
+        licence=licence,
+        consent=consent,
+        training=record,
+    )
+    write_dancer(run.dancer, state, dancer_info)
+    return TrainResult(run.folder, run.dancer, state.step, state.step >= settings.train.steps)
+
+
+def _prepare(
+    video: Path, recipe: Recipe, run: Run, device: str, progress: Progress
+) -> training_set.TrainingSet:
+    if run.data.exists():
+        return training_set.load(run.data)
+    tracked = track_person(video, build_pose(recipe, device), recipe.pose, progress=progress)
+    return training_set.prepare(
+        video, tracked, filters=build_filters(recipe), size=recipe.size, folder=run.data, progress=progress
+    )
+
+
+def _run_steps(
+    state: TrainingState,
+    run: Run,
+    progress: Progress,
+    should_stop: Callable[[], bool],
+    on_preview: Callable[[Painter, int], None] | None,
+) -> float:
+    """Step until the last step or until told to stop; returns the seconds spent."""
+    settings = state.recipe.train
+    began = last = time.monotonic()
+    progress("steps", state.step, settings.steps)
+    while state.step < settings.steps:
+        stage, _ = state.stage()
+        record: dict[str, Any] = dict(state.advance())
+        now = time.monotonic()
+        if state.step % settings.log_every == 0 or state.step == 1:
+            run.log({"step": state.step, "stage": stage.name, "seconds_per_step": round(now - last, 4), **record})
+        last = now
+        progress("steps", state.step, settings.steps)
+        stop = should_stop()
+        final = stop or state.step == settings.steps
+        if final or state.step % settings.checkpoint_every == 0:
+            save_checkpoint(run.checkpoints, state)
+        if final or state.step % settings.preview_every == 0:
+            _preview(state, run, on_preview)
+        if stop:
+            break
+    return time.monotonic() - began
+
+
+def _preview(state: TrainingState, run: Run, on_preview: Callable[[Painter, int], None] | None) -> None:
+    generator, face = state.networks["generator"], state.networks["face"]
+    with state.averages["generator"].applied(generator), state.averages["face"].applied(face):
+        painter = Painter(state.painting, state.data.target.skeleton, state.device)
+        save_preview(run.previews / f"step-{state.step:07d}.png", painter, state.data)
+        if on_preview is not None:
+            on_preview(painter, state.step)
+
+
+def write_dancer(path: Path, state: TrainingState, info: DancerInfo) -> str:
+    """Write the averaged weights as a dancer file; returns its sha256."""
+    networks = {
+        f"{name}.{key}": value
+        for name in ("generator", "face")
+        for key, value in state.averages[name].shadow.items()
+    }
+    _, encoded = cv2.imencode(".png", cv2.cvtColor(state.data.plate, cv2.COLOR_RGB2BGR))
+    return save_dancer(path, info, networks, target=state.data.target, plate_png=encoded.tobytes())

@@ -1,0 +1,36 @@
+"""Pictures of how training goes: stick figure, painted, real; a few moments of the clip side by side."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+from typing import Any
+
+import cv2
+import numpy as np
+from numpy.typing import NDArray
+
+from dancekit.data.training_set import TrainingSet
+from dancekit.model import Painter
+
+COLUMNS = 5
+RUN_UP = 2
+"""Frames painted before the one that is shown, so that it has a history."""
+
+
+def save_preview(path: Path, painter: Painter, data: TrainingSet) -> None:
+    """Write a PNG: a row of stick figures, a row of painted frames, a row of the true ones."""
+    moments = np.linspace(RUN_UP, len(data) - 1, COLUMNS).round().astype(int)
+    columns = [preview_column(painter, data, int(moment)) for moment in moments]
+    path.parent.mkdir(parents=True, exist_ok=True)
+    part = path.with_name(f".{path.stem}.{os.getpid()}.part.png")
+    cv2.imwrite(str(part), cv2.cvtColor(np.concatenate(columns, 1), cv2.COLOR_RGB2BGR))
+    part.replace(path)
+
+
+def preview_column(painter: Painter, data: TrainingSet, moment: int) -> NDArray[Any]:
+    """(3 * h, w, 3) uint8: sticks, painted, real, of one moment."""
+    part = slice(max(0, moment - RUN_UP), moment + 1)
+    xy, score = data.window.to_window(data.target.xy[part]), data.target.score[part]
+    painted = list(painter.paint(xy, score))[-1]
+    return np.concatenate([painter.sticks(xy[-1], score[-1]), painted, data.frames[moment]])
