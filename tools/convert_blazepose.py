@@ -61,7 +61,11 @@ detector's, stored sparse there, are dense here).
 
 
 def build(network: str) -> nn.Module:
-    net = BlazePoseDetector() if network == "detector" else BlazePoseLandmarks("lite" if network == "lite" else "full")
+    net = (
+        BlazePoseDetector()
+        if network == "detector"
+        else BlazePoseLandmarks("lite" if network == "lite" else "full")
+    )
     return net.eval()
 
 
@@ -140,7 +144,9 @@ def worst_difference(network: str, path: Path, state: dict[str, torch.Tensor]) -
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
     parser.add_argument("folder", type=Path)
     parser.add_argument("--out", type=Path, default=Path(__file__).parents[1] / "zoo" / "weights")
     arguments = parser.parse_args()
@@ -157,7 +163,9 @@ def main() -> None:
         data = save(dict(sorted(state.items())), metadata={"format": "pt", **metadata})
         target = arguments.out / f"blazepose_{network}.safetensors"
         target.write_bytes(data)
-        rows.append(f"| {target.name} | {hashlib.sha256(data).hexdigest()} | {name} | {digest} | {origin} |\n")
+        rows.append(
+            f"| {target.name} | {hashlib.sha256(data).hexdigest()} | {name} | {digest} | {origin} |\n"
+        )
         print(f"{target}: {len(data) / 1e6:.1f} MB, worst difference from LiteRT {worst:.1e}")
     (arguments.out / "NOTICE.md").write_text(NOTICE + "".join(rows))
 

@@ -50,7 +50,9 @@ def _depth_to_space(x: Tensor) -> Tensor:
 class InvertedResidual(nn.Module):
     """MobileNetV2's block: expand 1x1, depthwise, project 1x1; a shortcut where the shapes agree."""
 
-    def __init__(self, in_channels: int, out_channels: int, *, expansion: int, kernel: int, stride: int) -> None:
+    def __init__(
+        self, in_channels: int, out_channels: int, *, expansion: int, kernel: int, stride: int
+    ) -> None:
         super().__init__()
         hidden = in_channels * expansion
         self.expand = nn.Conv2d(in_channels, hidden, 1)
@@ -67,7 +69,9 @@ class InvertedResidual(nn.Module):
 class SeparableBlock(nn.Module):
     """Depthwise 3x3, pointwise, ReLU6; a shortcut (max-pooled for stride 2) where the channels agree."""
 
-    def __init__(self, in_channels: int, out_channels: int, *, stride: int = 1, inner_activation: bool = True) -> None:
+    def __init__(
+        self, in_channels: int, out_channels: int, *, stride: int = 1, inner_activation: bool = True
+    ) -> None:
         super().__init__()
         self.depthwise = _depthwise(in_channels, 3, stride, padding=1 if stride == 1 else 0)
         self.pointwise = nn.Conv2d(in_channels, out_channels, 1)
@@ -174,7 +178,11 @@ class BlazePoseDetector(nn.Module):
         # a 1x1 convolution and bilinear upsampling commute: at half the resolution it costs a quarter
         x16 = self.smooth_16(_relu6(_double(self.up_16(top))) + self.lateral_16(sixteenth))
         x8 = self.smooth_8(_relu6(_double(self.up_8(x16))) + self.lateral_8(eighth))
-        levels = (self.head_8(_depth_to_space(x8)), self.head_16(_depth_to_space(x16)), self.head_32(_depth_to_space(top)))
+        levels = (
+            self.head_8(_depth_to_space(x8)),
+            self.head_16(_depth_to_space(x16)),
+            self.head_32(_depth_to_space(top)),
+        )
         boxes, logits = zip(*levels, strict=True)
         return torch.cat(boxes, 1), torch.cat(logits, 1)
 

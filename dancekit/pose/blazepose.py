@@ -1,0 +1,216 @@
+"""BlazePose, the pose backend that works out of the box: one person, 33 joints and a mask, in PyTorch.
+
+Source: Bazarevsky et al., "BlazePose: On-device Real-time Body Pose tracking" (2020); the pipeline and the weights
+are those of MediaPipe 0.10.21 (Apache-2.0).
+"""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Iterable, Iterator, Sequence
+from itertools import islice
+from typing import Annotated, Literal, NamedTuple, TypeVar
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from pydantic import Field
+from safetensors.torch import load
+from torch import Tensor, nn
+
+from dancekit.contracts import PoseSpec
+from dancekit.errors import UsageError
+from dancekit.pose.blazepose_geometry import Region, best_person, refine
+from dancekit.pose.blazepose_net import BlazePoseDetector, BlazePoseLandmarks
+from dancekit.resources import data_path
+from dancekit.types import Detections, get_skeleton
+
+_JOINTS = 33
+_Net = TypeVar("_Net", bound=nn.Module)
+
+
+class BlazePose:
+    """One person, 33 joints and a mask; its weights ship with dancekit, so it works offline.
+
+    A detector finds the person and how they are turned, a second network looks at that region. While tracking, the
+    next frame's region comes from this frame's landmarks and the detector runs only when the person was lost: in
+    the very frame in which that is noticed (MediaPipe: in the frame after).
+
+    `Detections.score` is the network's visibility. A joint that is hidden but inside of the frame is placed nearly
+    as well as a visible one, so the default `threshold` only drops those that the network disowns; recipes that
+    want limbs to vanish when they are hidden, as OpenPose's do, raise it (MediaPipe's own drawing uses 0.5).
+    `Detections.box` bounds the 33 landmarks, clipped to the frame.
+
+    Args:
+        model: Landmark network: `full`, or `lite`, which is faster and less exact.
+        threshold: Joints of lower visibility are missing, as are joints outside of the frame.
+        detection_threshold: Smallest score with which the detector counts a person.
+        tracking_threshold: Below this probability that the region holds a person they are lost.
+        tracking: Follow the person from frame to frame. Off: every frame is searched on its own, in batches.
+        batch: Frames a batch without tracking; changes the speed, not the result.
+        device: Where the networks run.
+    """
+
+    version: int = 1
+
+    def __init__(
+        self,
+        *,
+        model: Literal["full", "lite"] = "full",
+        threshold: Annotated[float, Field(ge=0, le=1)] = 0.5,
+        detection_threshold: Annotated[float, Field(ge=0, le=1)] = 0.5,
+        tracking_threshold: Annotated[float, Field(ge=0, le=1)] = 0.5,
+        tracking: bool = True,
+        batch: Annotated[int, Field(ge=1)] = 8,
+        device: str = "cpu",
+    ) -> None:
+        self.threshold = threshold
+        self.detection_threshold = detection_threshold
+        self.tracking_threshold = tracking_threshold
+        self.tracking = tracking
+        self.batch = batch
+        self._device = _usable(device)
+        self._detector, detector_hash = _with_weights(BlazePoseDetector(), "blazepose_detector", self._device)
+        self._landmarks, landmarks_hash = _with_weights(
+            BlazePoseLandmarks(model), f"blazepose_{model}", self._device
+        )
+        self.spec = PoseSpec(
+            skeleton=get_skeleton("blazepose_33"),
+            max_people=1,
+            gives_mask=True,
+            licence="Apache-2.0",
+            weights={
+                "blazepose_detector.safetensors": detector_hash,
+                f"blazepose_{model}.safetensors": landmarks_hash,
+            },
+        )
+
+    def detect(self, frames: Iterable[NDArray[np.uint8]]) -> Iterator[Detections]:
+        """Find the person of each frame, lazily and in order.
+
+        Args:
+            frames: (H, W, 3) uint8 RGB frames of one clip.
+
+        Yields:
+            One `Detections` a frame, with no or one person and their (1, H, W) mask.
+
+        Raises:
+            ValueError: A frame is not (H, W, 3) uint8.
+        """
+        checked = (_checked(frame) for frame in frames)
+        return self._follow(checked) if self.tracking else self._search(checked)
+
+    def _follow(self, frames: Iterator[NDArray[np.uint8]]) -> Iterator[Detections]:
+        region: Region | None = None
+        for frame in frames:
+            seen = self._look([frame], [region])[0]
+            if seen is None:
+                seen = self._look([frame], self._find([frame]))[0]
+            region = None if seen is None else seen.next_region
+            yield Detections.nobody(_JOINTS) if seen is None else seen.detections
+
+    def _search(self, frames: Iterator[NDArray[np.uint8]]) -> Iterator[Detections]:
+        while chunk := list(islice(frames, self.batch)):
+            for seen in self._look(chunk, self._find(chunk)):
+                yield Detections.nobody(_JOINTS) if seen is None else seen.detections
+
+    @torch.inference_mode()
+    def _find(self, frames: Sequence[NDArray[np.uint8]]) -> list[Region | None]:
+        """Run the detector: the region of the surest person of each frame."""
+        squares = [Region.letterbox(frame.shape[1], frame.shape[0]) for frame in frames]
+        size = self._detector.size
+        crops = [
+            square.crop(frame, size, replicate=False) for square, frame in zip(squares, frames, strict=True)
+        ]
+        boxes, logits = self._detector(_images(crops, self._device) * 2 - 1)
+        boxes, logits = boxes.cpu().numpy(), logits.cpu().numpy()
+        regions: list[Region | None] = []
+        for number, square in enumerate(squares):
+            points = best_person(boxes[number], logits[number], size=size, threshold=self.detection_threshold)
+            regions.append(None if points is None else _region(square.to_frame(points)))
+        return regions
+
+    @torch.inference_mode()
+    def _look(
+        self, frames: Sequence[NDArray[np.uint8]], regions: Sequence[Region | None]
+    ) -> list[_Seen | None]:
+        """Run the landmark network on each region; None where there is none, or nobody in it."""
+        seen: list[_Seen | None] = [None] * len(frames)
+        places = [number for number, region in enumerate(regions) if region is not None]
+        if not places:
+            return seen
+        squares = [region for region in regions if region is not None]
+        size = self._landmarks.size
+        crops = [
+            region.crop(frames[place], size, replicate=True)
+            for place, region in zip(places, squares, strict=True)
+        ]
+        output = self._landmarks(_images(crops, self._device))
+        unit = refine(output.points[..., :2], output.heatmaps, size).cpu().numpy()
+        visibility = output.points[:, :_JOINTS, 3].sigmoid().cpu().numpy()
+        presence = output.presence.cpu().numpy()
+        masks = (output.mask[:, 0].sigmoid() * 255).round().to(torch.uint8).cpu().numpy()
+        for number, (place, region) in enumerate(zip(places, squares, strict=True)):
+            if presence[number] > self.tracking_threshold:
+                height, width = frames[place].shape[:2]
+                points = region.to_frame(unit[number])
+                mask = region.paste_mask(masks[number], width, height)
+                found = _detections(points[:_JOINTS], visibility[number], mask, self.threshold)
+                seen[place] = _Seen(found, _region(points[_JOINTS:]))
+        return seen
+
+
+class _Seen(NamedTuple):
+    """A person in a frame, and where to look for them in the next one."""
+
+    detections: Detections
+    next_region: Region | None
+
+
+def _region(alignment: NDArray[np.float64]) -> Region | None:
+    region = Region.from_alignment(alignment[0], alignment[1])
+    return region if region.usable else None
+
+
+def _detections(
+    points: NDArray[np.float64], visibility: NDArray[np.float32], mask: NDArray[np.uint8], threshold: float
+) -> Detections:
+    """The contract's arrays from (33, 2) edge coordinates, (33,) visibility and an (H, W) mask."""
+    size = np.array(mask.shape[::-1])
+    there = (visibility >= threshold) & (points >= 0).all(1) & (points <= size).all(1)
+    xy = np.where(there[:, None], points - 0.5, np.nan).astype(np.float32)
+    score = np.where(there, visibility, 0).astype(np.float32)
+    inside = np.clip(points, 0, size) - 0.5
+    box = np.concatenate((inside.min(0), inside.max(0))).astype(np.float32)
+    return Detections(xy[None], score[None], box[None], mask[None])
+
+
+def _images(crops: Sequence[NDArray[np.uint8]], device: torch.device) -> Tensor:
+    """Equally large (H, W, 3) crops to (B, 3, H, W) float32 in [0, 1], channels last in memory."""
+    return torch.from_numpy(np.stack(crops)).to(device).permute(0, 3, 1, 2).float() / 255
+
+
+def _checked(frame: NDArray[np.uint8]) -> NDArray[np.uint8]:
+    if frame.dtype != np.uint8 or frame.ndim != 3 or frame.shape[2] != 3:
+        raise ValueError(f"a frame has shape {frame.shape} and type {frame.dtype}, expected (H, W, 3) uint8")
+    return np.ascontiguousarray(frame)
+
+
+def _usable(device: str) -> torch.device:
+    try:
+        torch.zeros(1, device=device)
+    except (RuntimeError, AssertionError) as error:
+        reason = str(error).splitlines()[0]
+        raise UsageError(
+            f"device {device!r} cannot be used: {reason}", hint="--device cpu always works"
+        ) from None
+    return torch.device(device)
+
+
+def _with_weights(net: _Net, name: str, device: torch.device) -> tuple[_Net, str]:
+    """The network with the weights that ship with dancekit (fp16 in the file, float32 here), and their sha256."""
+    data = data_path(f"zoo/weights/{name}.safetensors").read_bytes()
+    net.load_state_dict({key: value.float() for key, value in load(data).items()}, strict=True)
+    # channels last: three times as fast on a CPU
+    net = net.eval().requires_grad_(False).to(device=device, memory_format=torch.channels_last)
+    return net, hashlib.sha256(data).hexdigest()
