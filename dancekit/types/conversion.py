@@ -47,9 +47,9 @@ def convert_keypoints(
 ) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
     """Keypoints of one skeleton as another's.
 
-    Joints of the same name are copied. A neck is the mean of the shoulders, a mid-hip that of the hips (score:
-    the smaller of the two), BlazePose's foot index is the big toe. What cannot be known is missing: score 0,
-    xy NaN. A joint made of several is missing if one of them is.
+    Joints of the same name are copied. A neck is the mean of the shoulders, a mid-hip that of the hips
+    (score: the smaller of the two), BlazePose's foot index is the big toe. What cannot be known is missing:
+    score 0, xy NaN. A joint made of several is missing if one of them is.
 
     Args:
         xy: (..., K, 2) pixels, NaN where missing.

@@ -15,8 +15,7 @@ from numpy.typing import NDArray
 
 from dancekit.errors import UnknownName
 
-
-# The 68 face points are numbered along the face (jaw, brows, nose, eyes, lips; iBUG order), not named by side.
+# The 68 face points are numbered along the face (jaw, brows, nose, eyes, lips; iBUG order), not by side.
 _FACE_68 = (
     *((n, 16 - n) for n in range(8)),
     *((n, 43 - n) for n in range(17, 22)),

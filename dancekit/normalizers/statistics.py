@@ -1,0 +1,108 @@
+"""What the normalizers measure of a clip: where the feet are, and how tall the person stands there."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+from scipy.ndimage import median_filter
+
+from dancekit.errors import PoseError
+from dancekit.types import PoseSequence
+
+Array = NDArray[np.float64]
+
+OUTLIER_FRAMES = 15
+"""Frames in the running median that wrong detections are compared with."""
+
+OUTLIER_HEIGHTS = 0.3
+"""How far, in median heights, a frame may be from that running median."""
+
+
+@dataclass(frozen=True, eq=False)
+class FrameStatistics:
+    """Per frame, in pixels of the frame; NaN where it was not seen.
+
+    Attributes:
+        ankle_y: (T,) mean row of the two ankles.
+        lower_ankle_y: (T,) row of the lower ankle (the larger y).
+        height: (T,) distance from the head (nose, else the middle of the ears) to the middle of the ankles.
+        x: (T,) column of the person: the mean of the ankles.
+        usable: (T,) frames with head and both ankles that are no outliers.
+    """
+
+    ankle_y: Array
+    lower_ankle_y: Array
+    height: Array
+    x: Array
+    usable: NDArray[np.bool_]
+
+
+def joint_track(poses: PoseSequence, name: str) -> Array:
+    """(T, 2) one joint by name; all NaN if the skeleton has none of that name."""
+    if name not in poses.skeleton:
+        return np.full((len(poses), 2), np.nan)
+    return poses.xy[:, poses.skeleton.index(name)].astype(np.float64)
+
+
+def head_track(poses: PoseSequence) -> Array:
+    """(T, 2) the nose; where it is not seen, the middle of both ears."""
+    nose = joint_track(poses, "nose")
+    ears = (joint_track(poses, "left_ear") + joint_track(poses, "right_ear")) / 2
+    return np.where(np.isnan(nose), ears, nose)
+
+
+def ankle_tracks(poses: PoseSequence) -> tuple[Array, Array]:
+    """(T, 2) left and right ankle."""
+    return joint_track(poses, "left_ankle"), joint_track(poses, "right_ankle")
+
+
+def measure(poses: PoseSequence, who: str) -> FrameStatistics:
+    """Statistics of every frame.
+
+    A few wrong detections must not decide a maximum: frames whose ankles or height are further than
+    `OUTLIER_HEIGHTS` median heights from their running median over `OUTLIER_FRAMES` frames are not usable.
+
+    Args:
+        poses: A clip.
+        who: "source" or "target", for messages.
+
+    Raises:
+        PoseError: Head and both ankles are seen together in fewer than 5 frames; says what was missing.
+    """
+    left, right = ankle_tracks(poses)
+    middle = (left + right) / 2
+    head = head_track(poses)
+    height = np.hypot(*(head - middle).T)
+    usable = np.isfinite(height) & (height > 0)
+    _require(usable, left, right, head, who)
+    index = np.flatnonzero(usable)
+    limit = OUTLIER_HEIGHTS * np.median(height[index])
+    for values in (middle[index, 1], height[index]):
+        running = median_filter(values, size=min(OUTLIER_FRAMES, len(values)), mode="nearest")
+        usable[index[np.abs(values - running) > limit]] = False
+    return FrameStatistics(middle[:, 1], np.maximum(left[:, 1], right[:, 1]), height, middle[:, 0], usable)
+
+
+def _require(
+    usable: NDArray[np.bool_], left: Array, right: Array, head: Array, who: str, least: int = 5
+) -> None:
+    if int(usable.sum()) >= least:
+        return
+    seen = {
+        "left ankle": int(np.isfinite(left[:, 0]).sum()),
+        "right ankle": int(np.isfinite(right[:, 0]).sum()),
+        "head (nose or both ears)": int(np.isfinite(head[:, 0]).sum()),
+    }
+    counts = ", ".join(f"{name} in {count}" for name, count in seen.items())
+    raise PoseError(
+        f"the {who} cannot be measured: head and both ankles are seen together in {int(usable.sum())} of "
+        f"{len(usable)} frames, {least} are needed; seen: {counts}",
+        hint="film the whole body, feet included, or take normalizer=identity",
+    )
+
+
+def top(values: Array, ignore: float = 0.01) -> float:
+    """The largest value when the top `ignore` (a fraction) is left out; the maximum of few values."""
+    return float(np.sort(values)[len(values) - 1 - int(ignore * len(values))])
