@@ -97,7 +97,8 @@ def parameters(kind: str, name: str) -> type[BaseModel]:
         PluginError: The component is broken, or its signature cannot serve as a schema.
         MissingExtra: An optional dependency of it is missing.
     """
-    return _model(load(kind, name), find(kind, name))
+    cls: Any = load(kind, name)
+    return _model(cls, find(kind, name))
 
 
 def wired(kind: str, name: str) -> tuple[str, ...]:

@@ -1,0 +1,249 @@
+"""From a name or file and overrides to a checked, complete recipe, with all problems at once."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+from typing import Any
+
+from pydantic import ValidationError
+
+from dancekit.config.explain import explain
+from dancekit.config.load import read_recipe
+from dancekit.config.overrides import apply_overrides
+from dancekit.config.schema import SCHEMA, Component, Recipe
+from dancekit.config.tree import LIST_SLOTS, SLOTS, Keys, Node, follow, path_text, plain
+from dancekit.errors import DancekitError, MissingExtra, PluginError, RecipeError
+from dancekit.registry import parameters, wired
+from dancekit.registry.core import did_you_mean
+
+
+def load_recipe(name_or_path: str | Path, overrides: Sequence[str] = ()) -> Recipe:
+    """Read a recipe, lay overrides over it, check everything and fill in every default.
+
+    Precedence: defaults < units < recipe < overrides. Importing the components it names is part of the check.
+
+    Args:
+        name_or_path: A packaged recipe's name (`quick`); anything with a suffix or a slash is a file.
+        overrides: `key=value` each, see `dancekit.config.overrides`.
+
+    Returns:
+        The recipe with all parameters of all components.
+
+    Raises:
+        UnknownName: There is no packaged recipe of that name.
+        RecipeError: Everything that is wrong, each with file and line or the override.
+        PluginError: The only trouble is a plugin that is broken or clashes.
+        MissingExtra: The only trouble is an optional dependency that is not installed.
+    """
+    tree, problems = _read(name_or_path, overrides)
+    recipe = _checked(tree, problems)
+    params, troubles = _checked_params(tree, problems)
+    if troubles and not problems:
+        raise troubles[0]
+    problems += [str(trouble) for trouble in troubles]
+    if recipe is None or problems:
+        raise RecipeError(problems)
+    return _with_params(recipe, params)
+
+
+def load_tree(name_or_path: str | Path, overrides: Sequence[str] = ()) -> dict[str, Any]:
+    """The merged recipe as plain data, checked against the schema only: imports no component (no torch).
+
+    Args:
+        name_or_path: As for `load_recipe`.
+        overrides: As for `load_recipe`.
+
+    Raises:
+        UnknownName: There is no packaged recipe of that name.
+        RecipeError: Everything that is wrong with its shape.
+    """
+    tree, problems = _read(name_or_path, overrides)
+    _checked(tree, problems)
+    if problems:
+        raise RecipeError(problems)
+    data: dict[str, Any] = plain(tree)
+    return data
+
+
+def complete(recipe: Recipe) -> Recipe:
+    """Check the parameters of a recipe made in Python against the registry and fill in their defaults.
+
+    Args:
+        recipe: From `Recipe(...)` or `Recipe.from_json`.
+
+    Raises:
+        RecipeError: Everything that is wrong.
+        PluginError: The only trouble is a plugin that is broken or clashes.
+        MissingExtra: The only trouble is an optional dependency that is not installed.
+    """
+    problems: list[str] = []
+    params, troubles = _checked_params(_as_tree(recipe.to_json(), "recipe"), problems)
+    if troubles and not problems:
+        raise troubles[0]
+    if problems:
+        raise RecipeError(problems + [str(trouble) for trouble in troubles])
+    return _with_params(recipe, params)
+
+
+def override_recipe(recipe: Recipe, overrides: Sequence[str]) -> Recipe:
+    """Lay overrides over a resolved recipe (that of a dancer file, say) and check it again.
+
+    Args:
+        recipe: A complete recipe.
+        overrides: `key=value` each, see `dancekit.config.overrides`.
+
+    Raises:
+        RecipeError: Everything that is wrong, each with its override.
+    """
+    problems: list[str] = []
+    tree = _without_idle_stages(apply_overrides(_as_tree(recipe.to_json(), "recipe"), overrides, problems))
+    changed = _checked(tree, problems)
+    params, troubles = _checked_params(tree, problems)
+    if troubles and not problems:
+        raise troubles[0]
+    problems += [str(trouble) for trouble in troubles]
+    if changed is None or problems:
+        raise RecipeError(problems)
+    return _with_params(changed, params)
+
+
+def _read(name_or_path: str | Path, overrides: Sequence[str]) -> tuple[Node, list[str]]:
+    tree, problems = read_recipe(name_or_path)
+    tree = apply_overrides(tree, overrides, problems)
+    return _without_idle_stages(tree), problems
+
+
+def _without_idle_stages(tree: Node) -> Node:
+    """With `face: none` there is no face to train: those stages go, the others share their steps."""
+    face, _ = follow(tree, ("face", "name"))
+    stages, depth = follow(tree, ("train", "stages"))
+    if face.value != "none" or depth < 2 or not isinstance(stages.value, list):
+        return tree
+    kept = []
+    for stage in stages.value:
+        modules, found = follow(stage, ("modules",))
+        if not found or not isinstance(modules.value, list) or not isinstance(stage.value, dict):
+            return tree  # wrong in another way, which the schema will say
+        rest = [item for item in modules.value if item.value != "face"]
+        if rest:
+            kept.append(Node({**stage.value, "modules": Node(rest, modules.place)}, stage.place))
+    shares = [follow(stage, ("share",))[0].value for stage in kept]
+    total = sum(share for share in shares if isinstance(share, int | float))
+    if len(kept) == len(stages.value) or total <= 0:
+        scaled = kept
+    else:
+        scaled = [_with_share(stage, share, total) for stage, share in zip(kept, shares, strict=True)]
+    return _replace(tree, ("train", "stages"), Node(scaled, stages.place))
+
+
+def _with_share(stage: Node, share: Any, total: float) -> Node:
+    if not isinstance(stage.value, dict) or not isinstance(share, int | float):
+        return stage
+    return Node({**stage.value, "share": Node(share / total, stage.value["share"].place)}, stage.place)
+
+
+def _replace(node: Node, path: tuple[str, ...], new: Node) -> Node:
+    if not path or not isinstance(node.value, dict):
+        return new
+    return Node({**node.value, path[0]: _replace(node.value[path[0]], path[1:], new)}, node.place)
+
+
+def _checked(tree: Node, problems: list[str]) -> Recipe | None:
+    """The recipe, or None after its problems were added."""
+    data = plain(tree)
+    version = data.get("schema")
+    if isinstance(version, int) and version > SCHEMA:
+        place = follow(tree, ("schema",))[0].place
+        problems.append(f"{place}: schema: {version} is newer than this dancekit reads ({SCHEMA}); update it")
+        return None
+    try:
+        return Recipe.model_validate(data)
+    except ValidationError as error:
+        for where, path, what in explain(error, data):
+            problem = f"{follow(tree, path)[0].place}: {where}: {what}"
+            if problem not in problems:  # a missing schema was said already
+                problems.append(problem)
+        return None
+
+
+def _checked_params(
+    tree: Node, problems: list[str]
+) -> tuple[dict[Keys, dict[str, Any]], list[DancekitError]]:
+    """Complete params of every component by path, and components that cannot be imported."""
+    params: dict[Keys, dict[str, Any]] = {}
+    troubles: list[DancekitError] = []
+    for path, kind, node in _component_nodes(tree):
+        data = plain(node)
+        if not isinstance(data, dict) or not isinstance(data.get("name"), str):
+            continue  # the schema has said so
+        given = data.get("params", {})
+        name_place = follow(node, ("name",))[0].place
+        try:
+            model = parameters(kind, data["name"])
+        except (PluginError, MissingExtra) as error:
+            troubles.append(type(error)(f"{name_place}: {path_text(path)}: {error.message}", hint=error.hint))
+            continue
+        except DancekitError as error:
+            problems.append(f"{name_place}: {path_text(path)}.name: {error}")
+            continue
+        if not isinstance(given, dict):
+            continue
+        try:
+            params[path] = model.model_validate(given).model_dump(mode="json")
+        except ValidationError as error:
+            by_builder = wired(kind, data["name"])
+            for _, inner, what in explain(error, given, model):
+                place = follow(tree, (*path, "params", *inner))[0].place
+                text = _about_parameter(inner, what, list(model.model_fields), by_builder)
+                problems.append(f"{place}: {path_text((*path, 'params', *inner))}: {text}")
+    return params, troubles
+
+
+def _about_parameter(path: Keys, what: str, known: list[str], by_builder: Sequence[str]) -> str:
+    if not what.startswith("unknown key"):
+        return what
+    name = str(path[-1])
+    if name in by_builder:
+        return "is derived from the rest of the recipe; remove it"
+    if len(path) > 1:
+        return what
+    exist = f"; it has {', '.join(known)}" if known else "; it has none"
+    return f"unknown parameter{did_you_mean(name, known) or exist}"
+
+
+def _component_nodes(tree: Node) -> Iterator[tuple[Keys, str, Node]]:
+    root = tree.value if isinstance(tree.value, dict) else {}
+    for key, kind in SLOTS.items():
+        if key in root:
+            yield (key,), kind, root[key]
+    for key, kind in LIST_SLOTS.items():
+        items = root[key].value if key in root else []
+        for index, item in enumerate(items if isinstance(items, list) else []):
+            yield (key, index), kind, item
+
+
+def _with_params(recipe: Recipe, params: dict[Keys, dict[str, Any]]) -> Recipe:
+    update: dict[str, Any] = {}
+    for key, kind in SLOTS.items():
+        update[key] = _completed(getattr(recipe, key), kind, params.get((key,)))
+    for key, kind in LIST_SLOTS.items():
+        update[key] = [
+            _completed(item, kind, params.get((key, index)))
+            for index, item in enumerate(getattr(recipe, key))
+        ]
+    return recipe.model_copy(update=update)
+
+
+def _completed(component: Component, kind: str, params: dict[str, Any] | None) -> Component:
+    if params is None:  # it comes from the schema's defaults, not from the tree
+        params = parameters(kind, component.name).model_validate(component.params).model_dump(mode="json")
+    return component.model_copy(update={"params": params})
+
+
+def _as_tree(data: Any, place: str) -> Node:
+    if isinstance(data, dict):
+        return Node({key: _as_tree(value, place) for key, value in data.items()}, place)
+    if isinstance(data, list):
+        return Node([_as_tree(item, place) for item in data], place)
+    return Node(data, place)

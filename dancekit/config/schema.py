@@ -1,0 +1,240 @@
+"""The recipe, schema 1: pydantic models, frozen, strict, unknown keys forbidden."""
+
+from __future__ import annotations
+
+import hashlib
+import io
+import json
+from collections.abc import Iterator
+from typing import Annotated, Any, Literal, Self
+
+from pydantic import BaseModel, ConfigDict, Field, Strict, ValidationError, field_validator, model_validator
+from ruamel.yaml import YAML
+
+from dancekit.config.tree import LIST_SLOTS, SLOTS
+from dancekit.errors import RecipeError
+
+SCHEMA = 1
+"""The version of the recipe's schema that this version reads."""
+
+Side = Annotated[int, Field(ge=32, le=4096, multiple_of=8)]
+Beta = Annotated[float, Field(ge=0, lt=1)]
+Share = Annotated[float, Field(ge=0, le=1)]
+Steps = Annotated[int, Field(gt=0)]
+Licence = Literal["permissive", "copyleft", "non-commercial"]
+Module = Literal["generator", "face"]
+
+
+class _Model(BaseModel):
+    model_config = ConfigDict(
+        extra="forbid",
+        frozen=True,
+        strict=True,
+        allow_inf_nan=False,
+        validate_default=True,
+        populate_by_name=True,
+    )
+
+
+class Component(_Model):
+    """One component: a text stands for its name alone.
+
+    Attributes:
+        name: A name of the registry, never a dotted path.
+        params: Recipe parameters; a resolved recipe holds all of them, defaults included.
+    """
+
+    name: str
+    params: dict[str, Any] = {}
+
+    @model_validator(mode="before")
+    @classmethod
+    def _short(cls, data: Any) -> Any:
+        return {"name": data} if isinstance(data, str) else data
+
+
+class LossTerm(Component):
+    """One term of the generator's objective.
+
+    Attributes:
+        weight: Factor of the term; 0 switches it off.
+    """
+
+    weight: Annotated[float, Field(ge=0)] = 1.0
+
+
+class Optimizer(_Model):
+    """Adam for both sides.
+
+    Attributes:
+        lr: Learning rate of the generator and the face refiner.
+        lr_discriminator: Learning rate of the discriminators.
+        betas: Adam's decay rates of the two moments.
+        decay_from: Share of the steps after which the learning rates fall linearly to 0.
+    """
+
+    lr: Annotated[float, Field(gt=0)] = 2e-4
+    lr_discriminator: Annotated[float, Field(gt=0)] = 2e-4
+    betas: Annotated[tuple[Beta, Beta], Strict(False)] = (0.5, 0.999)
+    decay_from: Share = 0.5
+
+
+class Stage(_Model):
+    """Part of the training in which some modules learn and the others stand still.
+
+    Attributes:
+        name: For logs.
+        share: Of all steps.
+        modules: What learns.
+    """
+
+    name: Annotated[str, Field(min_length=1)]
+    share: Annotated[float, Field(gt=0, le=1)]
+    modules: Annotated[list[Module], Field(min_length=1)]
+
+    @field_validator("modules")
+    @classmethod
+    def _once(cls, modules: list[Module]) -> list[Module]:
+        if len(set(modules)) < len(modules):
+            raise ValueError("a module stands twice")
+        return modules
+
+
+class TrainConfig(_Model):
+    """How long and how.
+
+    Attributes:
+        steps: Optimizer steps of all stages together.
+        batch: Clips a step.
+        seed: Of every random draw.
+        checkpoint_every: Steps between checkpoints.
+        preview_every: Steps between previews.
+        log_every: Steps between lines of metrics.jsonl.
+        ema: Decay of the weights' moving average a step; 0 switches it off.
+        optimizer: Learning rates and their course.
+        stages: One after the other; their shares sum to 1.
+    """
+
+    steps: Steps
+    batch: Steps = 1
+    seed: Annotated[int, Field(ge=0, lt=2**32)] = 0
+    checkpoint_every: Steps = 500
+    preview_every: Steps = 500
+    log_every: Steps = 20
+    ema: Annotated[float, Field(ge=0, lt=1)] = 0.999
+    optimizer: Optimizer = Optimizer()
+    stages: Annotated[list[Stage], Field(min_length=1)] = [
+        Stage(name="body", share=1.0, modules=["generator"])
+    ]
+
+    @field_validator("stages")
+    @classmethod
+    def _whole(cls, stages: list[Stage]) -> list[Stage]:
+        names = [stage.name for stage in stages]
+        if len(set(names)) < len(names):
+            raise ValueError(f"two stages have one name: {', '.join(names)}")
+        total = sum(stage.share for stage in stages)
+        if abs(total - 1) > 1e-6:
+            raise ValueError(f"the shares of the stages should sum to 1, not {total:g}")
+        return stages
+
+
+class Policy(_Model):
+    """What may be used.
+
+    Attributes:
+        allow_licences: Licences of weights that may be loaded.
+    """
+
+    allow_licences: list[Licence] = ["permissive"]
+
+
+class Recipe(_Model):
+    """Which components, with which parameters, trained how.
+
+    Attributes:
+        schema_version: Key `schema`, 1.
+        summary: What it is for, in a line.
+        size: (W, H) of the window, pixels.
+        pose: Finds people in frames.
+        filters: Clean the poses, in order.
+        normalizer: Moves the source's poses to the target's body.
+        renderer: Draws the condition image.
+        generator: Paints.
+        discriminator: Judges.
+        temporal: Gives the generator its history.
+        face: Sharpens the face.
+        losses: The body's objective.
+        face_losses: The face refiner's objective, on the crop.
+        augmentations: Change training clips, in order.
+        train: How long and how.
+        policy: What may be used.
+    """
+
+    schema_version: Annotated[Literal[1], Field(alias="schema")]
+    summary: str
+    size: Annotated[tuple[Side, Side], Strict(False)]
+    pose: Component
+    filters: list[Component] = []
+    normalizer: Component
+    renderer: Component
+    generator: Component
+    discriminator: Component
+    temporal: Component
+    face: Component
+    losses: Annotated[list[LossTerm], Field(min_length=1)]
+    face_losses: list[LossTerm] = [LossTerm(name="lsgan"), LossTerm(name="l1", weight=10.0)]
+    augmentations: list[Component] = []
+    train: TrainConfig
+    policy: Policy = Policy()
+
+    @model_validator(mode="after")
+    def _something_to_train(self) -> Self:
+        if self.face.name == "none":
+            idle = [stage.name for stage in self.train.stages if "face" in stage.modules]
+            if idle:
+                raise ValueError(f"stage {idle[0]!r} trains the face, but face is 'none'")
+        return self
+
+    def components(self) -> Iterator[tuple[str, str, Component]]:
+        """Every component: its path in the recipe (`losses[1]`), its kind and itself."""
+        for key, kind in SLOTS.items():
+            yield key, kind, getattr(self, key)
+        for key, kind in LIST_SLOTS.items():
+            for index, component in enumerate(getattr(self, key)):
+                yield f"{key}[{index}]", kind, component
+
+    def to_json(self) -> dict[str, Any]:
+        """Plain JSON data, complete; `from_json` reads it."""
+        return self.model_dump(mode="json", by_alias=True)
+
+    @classmethod
+    def from_json(cls, data: dict[str, Any]) -> Self:
+        """Check plain data against the schema; the registry is not asked.
+
+        Raises:
+            RecipeError: It is no recipe of this schema.
+        """
+        try:
+            return cls.model_validate(data)
+        except ValidationError as error:
+            from dancekit.config.explain import explain
+
+            raise RecipeError([f"{where}: {what}" for where, _, what in explain(error, data)]) from error
+
+    def to_yaml(self) -> str:
+        """A recipe file without comments that resolves to the same recipe."""
+        yaml = YAML(typ="safe", pure=True)
+        yaml.default_flow_style = None
+        yaml.sort_base_mapping_type_on_output = False  # type: ignore[assignment]
+        yaml.width = 110
+        text = io.StringIO()
+        yaml.dump(self.to_json(), text)
+        return text.getvalue()
+
+    @property
+    def hash(self) -> str:
+        """sha256 (hex) of the canonical JSON without `summary`: equal hashes mean equal training."""
+        data = {key: value for key, value in self.to_json().items() if key != "summary"}
+        text = json.dumps(data, sort_keys=True, separators=(",", ":"), ensure_ascii=False, allow_nan=False)
+        return hashlib.sha256(text.encode()).hexdigest()

@@ -1,0 +1,214 @@
+"""A recipe before it is checked: plain values that remember the file and line they come from."""
+
+from __future__ import annotations
+
+import warnings
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
+
+from ruamel.yaml import YAML
+from ruamel.yaml.error import MarkedYAMLError, YAMLError
+from ruamel.yaml.nodes import MappingNode, SequenceNode
+
+Scalar = str | int | float | bool | None
+Keys = tuple[str | int, ...]
+"""A path in a recipe: ("losses", 1, "weight")."""
+
+SLOTS = {
+    "pose": "pose",
+    "normalizer": "normalizer",
+    "renderer": "renderer",
+    "generator": "generator",
+    "discriminator": "discriminator",
+    "temporal": "temporal",
+    "face": "face",
+}
+"""Keys of a recipe that hold one component, and its kind."""
+
+LIST_SLOTS = {"filters": "filter", "losses": "loss", "face_losses": "loss", "augmentations": "augmentation"}
+"""Keys of a recipe that hold a list of components, and their kind."""
+
+_TAG = "tag:yaml.org,2002:"
+_TYPED = {f"{_TAG}{name}" for name in ("null", "bool", "int", "float")}
+# Dates, `<<` and `=` are no types of YAML 1.2's core schema: they are text.
+_TEXT = {f"{_TAG}{name}" for name in ("str", "timestamp", "merge", "value")}
+
+
+@dataclass(frozen=True)
+class Node:
+    """A value and its place.
+
+    Attributes:
+        value: A scalar, a mapping of nodes or a list of nodes.
+        place: `file:line` of its key, or the override it comes from.
+    """
+
+    value: Scalar | dict[str, Node] | list[Node]
+    place: str
+
+
+def parse(text: str, place: Callable[[int], str], problems: list[str]) -> Node | None:
+    """Read one YAML 1.2 document: numbers like 2e-4 are numbers, `no` is text, a key twice is a problem.
+
+    Args:
+        text: The document.
+        place: Line number (from 1) to place.
+        problems: What is wrong is added here, with its place.
+
+    Returns:
+        None if it is not YAML at all, or empty.
+    """
+    yaml = YAML(typ="safe", pure=True)
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")  # an anchor used twice: anchors are refused below
+            root = yaml.compose(text)
+    except MarkedYAMLError as error:
+        mark = error.problem_mark or error.context_mark
+        reason = " ".join(str(piece) for piece in (error.context, error.problem) if piece)
+        problems.append(f"{place(mark.line + 1 if mark else 1)}: not valid YAML: {' '.join(reason.split())}")
+        return None
+    except YAMLError as error:
+        problems.append(f"{place(1)}: not valid YAML: {' '.join(str(error).split())}")
+        return None
+    except RecursionError:
+        problems.append(f"{place(1)}: nested too deeply")
+        return None
+    if root is None:
+        problems.append(f"{place(1)}: is empty")
+        return None
+    return _Reader(yaml, place, problems).node(root, place(root.start_mark.line + 1))
+
+
+def plain(node: Node) -> Any:
+    """The value without its places."""
+    if isinstance(node.value, dict):
+        return {key: plain(child) for key, child in node.value.items()}
+    if isinstance(node.value, list):
+        return [plain(child) for child in node.value]
+    return node.value
+
+
+def follow(root: Node, path: Keys) -> tuple[Node, int]:
+    """Walk down as far as the tree goes.
+
+    Returns:
+        The deepest node on the path, and how many steps lead to it.
+    """
+    node = root
+    for depth, step in enumerate(path):
+        child = _child(node, step)
+        if child is None:
+            return node, depth
+        node = child
+    return node, len(path)
+
+
+def _child(node: Node, step: str | int) -> Node | None:
+    if isinstance(node.value, dict) and isinstance(step, str):
+        return node.value.get(step)
+    if isinstance(node.value, list) and isinstance(step, int) and 0 <= step < len(node.value):
+        return node.value[step]
+    return None
+
+
+def spell_out(root: Node) -> Node:
+    """Write `generator: unet` as `generator: {name: unet}`, in lists of components too."""
+    if not isinstance(root.value, dict):
+        return root
+    value = dict(root.value)
+    for key, node in value.items():
+        if key in SLOTS:
+            value[key] = _component(node)
+        elif key in LIST_SLOTS and isinstance(node.value, list):
+            value[key] = Node([_component(item) for item in node.value], node.place)
+    return Node(value, root.place)
+
+
+def merge(base: Node, own: Node, *, component: bool = False) -> Node:
+    """Lay one value over another: mappings merge, scalars and lists replace.
+
+    Args:
+        base: What is inherited.
+        own: What wins.
+        component: They are components: if the name changes, the inherited params are dropped.
+    """
+    if not (isinstance(base.value, dict) and isinstance(own.value, dict)):
+        return own
+    value = dict(base.value)
+    if component and "name" in own.value and _text_of(base, "name") != _text_of(own, "name"):
+        value.pop("params", None)
+    for key, node in own.value.items():
+        value[key] = merge(value[key], node) if key in value else node
+    return Node(value, own.place)
+
+
+def merge_recipes(base: Node, own: Node) -> Node:
+    """Lay one recipe (or unit) over another, by the rule of `merge`."""
+    if not (isinstance(base.value, dict) and isinstance(own.value, dict)):
+        return own
+    value = dict(base.value)
+    for key, node in own.value.items():
+        value[key] = merge(value[key], node, component=key in SLOTS) if key in value else node
+    return Node(value, own.place)
+
+
+def path_text(path: Keys) -> str:
+    """("losses", 1, "weight") as `losses[1].weight`."""
+    text = ""
+    for step in path:
+        text += f"[{step}]" if isinstance(step, int) else f".{step}" if text else step
+    return text
+
+
+def _component(node: Node) -> Node:
+    return Node({"name": node}, node.place) if isinstance(node.value, str) else node
+
+
+def _text_of(node: Node, key: str) -> Any:
+    found, depth = follow(node, (key,))
+    return plain(found) if depth else None
+
+
+class _Reader:
+    def __init__(self, yaml: YAML, place: Callable[[int], str], problems: list[str]) -> None:
+        self._yaml = yaml
+        self._place = place
+        self._problems = problems
+
+    def node(self, node: Any, place: str) -> Node:
+        if node.anchor:
+            # Recursive or exploding documents need them; a recipe does not.
+            self._problems.append(f"{place}: anchors (&{node.anchor}) are not allowed: write the value out")
+            return Node(None, place)
+        if isinstance(node, MappingNode) and node.tag == f"{_TAG}map":
+            return Node(self._mapping(node), place)
+        if isinstance(node, SequenceNode) and node.tag == f"{_TAG}seq":
+            return Node([self.node(item, self._line(item)) for item in node.value], place)
+        if node.tag in _TEXT and isinstance(node.value, str):
+            return Node(node.value, place)
+        if node.tag in _TYPED:
+            try:
+                return Node(self._yaml.constructor.construct_object(node), place)
+            except (ValueError, KeyError) as error:
+                self._problems.append(f"{place}: {node.value!r}: {error}")
+                return Node(None, place)
+        self._problems.append(f"{place}: the tag {node.tag} is not allowed: a recipe is plain data")
+        return Node(None, place)
+
+    def _mapping(self, node: Any) -> dict[str, Node]:
+        mapping: dict[str, Node] = {}
+        for key, value in node.value:
+            place = self._line(key)
+            if key.tag not in _TEXT or not isinstance(key.value, str):
+                self._problems.append(f"{place}: a key must be text, not {key.value!r}")
+            elif key.value in mapping:
+                first = mapping[key.value].place
+                self._problems.append(f"{place}: the key {key.value!r} stands here twice (first at {first})")
+            else:
+                mapping[key.value] = self.node(value, place)
+        return mapping
+
+    def _line(self, node: Any) -> str:
+        return self._place(node.start_mark.line + 1)
