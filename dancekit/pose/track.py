@@ -33,8 +33,10 @@ SIMILAR = 0.15
 DECIDE = 15
 """Frames over which `PersonTracker` makes up its mind."""
 
+_CHAINS = 20  # how many tracks are tried as the person's main one
 _CARRY = 3  # frames over which a hidden person is expected to keep their velocity
 _SMOOTH = 0.5  # share of the newest displacement in the velocity
+_OUTGROWN = 2.0  # how much more than the lost person somebody must have been seen to take their place
 _SIZE_RATIO = 2.0  # a returning person is at most this much larger or smaller
 
 
@@ -114,8 +116,8 @@ class PersonTracker:
     Over the first frames with anybody the largest person is taken, then followed. Somebody else who comes
     close, crosses or covers them is told apart by overlap, keypoints and velocity; while the person is hidden
     the answer is None. Lost for more than `gap` frames, they are taken up again as a newcomer of a like size.
-    Somebody who was there beside them all along is followed instead only once they have been seen for more
-    (in summed length of the box) than the followed one ever was.
+    Somebody who was there beside them all along is followed instead only once they have been seen for twice
+    as much (in summed length of the box) as the followed one ever was.
 
     `select_person` sees the whole clip before it decides and is to be preferred where that is possible.
 
@@ -156,7 +158,7 @@ class PersonTracker:
         fresh = [
             t for t in tracks if t.number not in self._known and _alike(_length(t.box), _length(lost.box))
         ]
-        outgrown = [track for track in tracks if track.presence > lost.presence]
+        outgrown = [track for track in tracks if track.presence > _OUTGROWN * lost.presence]
         return _largest(fresh or outgrown) if fresh or outgrown else lost
 
 
@@ -170,9 +172,9 @@ def select_person(
 ) -> list[int | None]:
     """Choose one person over a whole clip, looking at all of it.
 
-    Everybody is tracked; the track with the largest summed length of the box is the person (the length and
-    not the area, so that a passer-by near the camera does not outweigh a dancer). Tracks of a like size that
-    do not overlap it in time (the person left and came back) are joined to it, largest first.
+    Everybody is tracked. Tracks of a like size that do not overlap in time (the person left and came back)
+    are joined, and the chain with the largest summed length of the box is the person: the length and not the
+    area, so that a passer-by near the camera does not outweigh a dancer.
 
     Args:
         detections: One entry a frame.
@@ -188,13 +190,8 @@ def select_person(
     frames = [linker.update(people) for people in detections]
     spans, lengths = _measure(detections, frames)
     order = sorted(spans, key=lambda number: (-sum(lengths[number]), number))
-    joined: list[int] = []
-    for number in order:
-        begin, end = spans[number]
-        apart = all(end < spans[other][0] or begin > spans[other][1] for other in joined)
-        if apart and (not joined or _alike(_median(lengths[number]), _median(lengths[joined[0]]))):
-            joined.append(number)
-    mine = set(joined)
+    chains = [_chain(number, order, spans, lengths) for number in order[:_CHAINS]]
+    mine = max(chains, key=lambda chain: sum(sum(lengths[number]) for number in chain), default=set())
     return [next((p for p, number in enumerate(numbers) if number in mine), None) for numbers in frames]
 
 
@@ -252,6 +249,20 @@ def _measure(
             spans[number] = (spans.get(number, (frame, frame))[0], frame)
             lengths.setdefault(number, []).append(_length(detections[frame].box[person]))
     return spans, lengths
+
+
+def _chain(
+    first: int, order: list[int], spans: dict[int, tuple[int, int]], lengths: dict[int, list[float]]
+) -> set[int]:
+    """A track and, largest first, all others of a like size that lie apart from those taken before."""
+    chain = {first}
+    size = _median(lengths[first])
+    for number in order:
+        begin, end = spans[number]
+        apart = all(end < spans[other][0] or begin > spans[other][1] for other in chain)
+        if apart and _alike(_median(lengths[number]), size):
+            chain.add(number)
+    return chain
 
 
 def _median(values: list[float]) -> float:
