@@ -6,6 +6,8 @@ import subprocess
 import sys
 from pathlib import Path
 
+import pytest
+
 HEAVY = ("torch", "numpy", "scipy", "cv2", "av", "kornia", "timm", "onnxruntime", "pydantic", "rich", "typer")
 
 
@@ -47,3 +49,19 @@ def test_every_public_name_is_there() -> None:
     assert set(dir(dancekit)) == set(dancekit.__all__)
     for name in dancekit.__all__:
         assert getattr(dancekit, name) is not None
+
+
+@pytest.mark.parametrize("command", [["--help"], ["ls"]])
+def test_help_and_ls_start_without_torch(root: Path, command: list[str]) -> None:
+    result = subprocess.run(
+        [sys.executable, "-X", "importtime", "-m", "dancekit", *command],
+        capture_output=True,
+        text=True,
+        timeout=120,
+        cwd=root,
+    )
+    assert result.returncode == 0, result.stderr.splitlines()[-1]
+    assert result.stdout
+    imported = {line.rpartition("|")[2].strip().partition(".")[0] for line in result.stderr.splitlines()}
+    assert "dancekit" in imported
+    assert not imported & {"torch", "kornia", "timm", "cv2", "av", "onnxruntime"}
