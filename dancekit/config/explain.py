@@ -64,7 +64,14 @@ def _reason(detail: ErrorDetails, path: Keys, model: type[BaseModel]) -> str:
         if holder is not None and issubclass(holder, Component):
             return "should be a component: its name, or {name: ..., params: {...}}"
         return "should be a mapping of keys to values"
-    text = detail["msg"].removeprefix("Value error, ").replace("Input should be", "should be")
+    text = detail["msg"].removeprefix("Value error, ").removeprefix("Input ")
+    # YAML knows lists, not tuples.
+    text = (
+        text.replace(" after validation", "")
+        .replace("valid tuple", "valid list")
+        .replace("Tuple", "list")
+        .replace("valid dictionary", "mapping")
+    )
     return text[:1].lower() + text[1:]
 
 

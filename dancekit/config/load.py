@@ -42,7 +42,7 @@ def _read(path: Path, problems: list[str], chain: tuple[Path, ...]) -> Node | No
     bases = value.pop("extends", None)
     own = spell_out(Node(value, root.place))
     is_unit = "schema" not in value
-    if is_unit and not chain:
+    if is_unit and not chain and bases is not None:  # without bases the schema says so
         problems.append(f"{root.place}: schema: is missing")
     if bases is None:
         return own

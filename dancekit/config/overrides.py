@@ -101,7 +101,9 @@ def _index_of(items: list[Node], name: str, path: Keys) -> int:
     if found:
         ways = " or ".join(_text((*path, index)) for index in found)
         raise _Bad(f"{_text(path)} has {name!r} {len(found)} times: say {ways}")
-    listed = ", ".join(each for each in names if each) or "nothing by name"
+    listed = ", ".join(each for each in names if each)
+    if not listed:
+        raise _Bad(f"{_text(path)} has no names: its items are {_text((*path, 0))} and so on")
     raise _Bad(f"{_text(path)} has no {name!r}{did_you_mean(name, names)} (it has {listed})")
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
@@ -12,6 +13,7 @@ from dancekit.config.explain import explain
 from dancekit.config.load import read_recipe
 from dancekit.config.overrides import apply_overrides
 from dancekit.config.schema import SCHEMA, Component, Recipe
+from dancekit.config.stages import without_idle_stages
 from dancekit.config.tree import LIST_SLOTS, SLOTS, Keys, Node, follow, path_text, plain
 from dancekit.errors import DancekitError, MissingExtra, PluginError, RecipeError
 from dancekit.registry import parameters, wired
@@ -43,7 +45,7 @@ def load_recipe(name_or_path: str | Path, overrides: Sequence[str] = ()) -> Reci
         raise troubles[0]
     problems += [str(trouble) for trouble in troubles]
     if recipe is None or problems:
-        raise RecipeError(problems)
+        raise RecipeError(_in_order(problems))
     return _with_params(recipe, params)
 
 
@@ -61,7 +63,7 @@ def load_tree(name_or_path: str | Path, overrides: Sequence[str] = ()) -> dict[s
     tree, problems = _read(name_or_path, overrides)
     _checked(tree, problems)
     if problems:
-        raise RecipeError(problems)
+        raise RecipeError(_in_order(problems))
     data: dict[str, Any] = plain(tree)
     return data
 
@@ -97,7 +99,7 @@ def override_recipe(recipe: Recipe, overrides: Sequence[str]) -> Recipe:
         RecipeError: Everything that is wrong, each with its override.
     """
     problems: list[str] = []
-    tree = _without_idle_stages(apply_overrides(_as_tree(recipe.to_json(), "recipe"), overrides, problems))
+    tree = without_idle_stages(apply_overrides(_as_tree(recipe.to_json(), "recipe"), overrides, problems))
     changed = _checked(tree, problems)
     params, troubles = _checked_params(tree, problems)
     if troubles and not problems:
@@ -108,45 +110,19 @@ def override_recipe(recipe: Recipe, overrides: Sequence[str]) -> Recipe:
     return _with_params(changed, params)
 
 
+def _in_order(problems: list[str]) -> list[str]:
+    """By line within each file, files and overrides in the order in which they were met."""
+    places = [re.match(r"(.*?):(\d+): ", problem) for problem in problems]
+    files = [place.group(1) if place else "" for place in places]
+    lines = [int(place.group(2)) if place else 0 for place in places]
+    order = sorted(range(len(problems)), key=lambda index: (files.index(files[index]), lines[index]))
+    return [problems[index] for index in order]
+
+
 def _read(name_or_path: str | Path, overrides: Sequence[str]) -> tuple[Node, list[str]]:
     tree, problems = read_recipe(name_or_path)
     tree = apply_overrides(tree, overrides, problems)
-    return _without_idle_stages(tree), problems
-
-
-def _without_idle_stages(tree: Node) -> Node:
-    """With `face: none` there is no face to train: those stages go, the others share their steps."""
-    face, _ = follow(tree, ("face", "name"))
-    stages, depth = follow(tree, ("train", "stages"))
-    if face.value != "none" or depth < 2 or not isinstance(stages.value, list):
-        return tree
-    kept = []
-    for stage in stages.value:
-        modules, found = follow(stage, ("modules",))
-        if not found or not isinstance(modules.value, list) or not isinstance(stage.value, dict):
-            return tree  # wrong in another way, which the schema will say
-        rest = [item for item in modules.value if item.value != "face"]
-        if rest:
-            kept.append(Node({**stage.value, "modules": Node(rest, modules.place)}, stage.place))
-    shares = [follow(stage, ("share",))[0].value for stage in kept]
-    total = sum(share for share in shares if isinstance(share, int | float))
-    if len(kept) == len(stages.value) or total <= 0:
-        scaled = kept
-    else:
-        scaled = [_with_share(stage, share, total) for stage, share in zip(kept, shares, strict=True)]
-    return _replace(tree, ("train", "stages"), Node(scaled, stages.place))
-
-
-def _with_share(stage: Node, share: Any, total: float) -> Node:
-    if not isinstance(stage.value, dict) or not isinstance(share, int | float):
-        return stage
-    return Node({**stage.value, "share": Node(share / total, stage.value["share"].place)}, stage.place)
-
-
-def _replace(node: Node, path: tuple[str, ...], new: Node) -> Node:
-    if not path or not isinstance(node.value, dict):
-        return new
-    return Node({**node.value, path[0]: _replace(node.value[path[0]], path[1:], new)}, node.place)
+    return without_idle_stages(tree), problems
 
 
 def _checked(tree: Node, problems: list[str]) -> Recipe | None:
@@ -160,11 +136,19 @@ def _checked(tree: Node, problems: list[str]) -> Recipe | None:
     try:
         return Recipe.model_validate(data)
     except ValidationError as error:
-        for where, path, what in explain(error, data):
-            problem = f"{follow(tree, path)[0].place}: {where}: {what}"
-            if problem not in problems:  # a missing schema was said already
-                problems.append(problem)
-        return None
+        found = list(explain(error, data))
+    missing = [where for where, path, what in found if what == "is missing" and len(path) == 1]
+    if len(missing) > 1:
+        problems.append(
+            f"{tree.place}: the keys {', '.join(missing)} are missing; `extends: [quick]` gives them"
+        )
+    for where, path, what in found:
+        node, depth = follow(tree, path)
+        said = where in missing and (len(missing) > 1 or f"{node.place}: {where}: {what}" in problems)
+        unreadable = node.value is None and any(each.startswith(f"{node.place}: ") for each in problems)
+        if not said and not (unreadable and depth == len(path)):
+            problems.append(f"{node.place}: {where}: {what}")
+    return None
 
 
 def _checked_params(

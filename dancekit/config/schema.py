@@ -171,7 +171,7 @@ class Recipe(_Model):
         policy: What may be used.
     """
 
-    schema_version: Annotated[Literal[1], Field(alias="schema")]
+    schema_version: Annotated[int, Field(alias="schema", ge=SCHEMA, le=SCHEMA)]
     summary: str
     size: Annotated[tuple[Side, Side], Strict(False)]
     pose: Component

@@ -191,8 +191,10 @@ class _Reader:
         if node.tag in _TYPED:
             try:
                 return Node(self._yaml.constructor.construct_object(node), place)
-            except (ValueError, KeyError) as error:
-                self._problems.append(f"{place}: {node.value!r}: {error}")
+            except (ValueError, KeyError):
+                self._problems.append(
+                    f"{place}: {node.value[:40]!r} is no {node.tag.removeprefix(_TAG)}: {error}"
+                )
                 return Node(None, place)
         self._problems.append(f"{place}: the tag {node.tag} is not allowed: a recipe is plain data")
         return Node(None, place)
@@ -201,8 +203,10 @@ class _Reader:
         mapping: dict[str, Node] = {}
         for key, value in node.value:
             place = self._line(key)
-            if key.tag not in _TEXT or not isinstance(key.value, str):
-                self._problems.append(f"{place}: a key must be text, not {key.value!r}")
+            if not isinstance(key.value, str):
+                self._problems.append(f"{place}: a key must be text, not a list or mapping")
+            elif key.tag not in _TEXT:
+                self._problems.append(f"{place}: a key must be text: write '{key.value}' in quotes")
             elif key.value in mapping:
                 first = mapping[key.value].place
                 self._problems.append(f"{place}: the key {key.value!r} stands here twice (first at {first})")
