@@ -48,7 +48,7 @@ class UNet(nn.Module):
             # pix2pix drops out only where the channels no longer grow
             drop = dropout and widths[level] == widths[level - 1]
             block = _Level(widths[level - 1], widths[level], block, norm=norm, dropout=drop)
-        self.model = _Outermost(in_channels, widths[0], out_channels, block)
+        self.model = _Outermost(in_channels, widths[0], out_channels, block, norm=norm)
         init_gan(self, zero_bias=True)
 
     def forward(self, condition: Tensor) -> Tensor:
@@ -66,13 +66,20 @@ class UNet(nn.Module):
         return self.model(channels_last(condition))  # type: ignore[no-any-return]
 
 
+def _biased(norm: Norm) -> bool:
+    """Batch norm has a shift of its own: with it, only the last convolution has a bias in pix2pix."""
+    return norm == "instance"
+
+
 class _Outermost(nn.Module):
     """First convolution, everything below, last convolution and tanh."""
 
-    def __init__(self, in_channels: int, inner: int, out_channels: int, below: nn.Module) -> None:
+    def __init__(
+        self, in_channels: int, inner: int, out_channels: int, below: nn.Module, *, norm: Norm
+    ) -> None:
         super().__init__()
         self.model = nn.Sequential(
-            nn.Conv2d(in_channels, inner, 4, stride=2, padding=1),
+            nn.Conv2d(in_channels, inner, 4, stride=2, padding=1, bias=_biased(norm)),
             below,
             nn.ReLU(inplace=True),
             nn.ConvTranspose2d(inner * 2, out_channels, 4, stride=2, padding=1),
@@ -88,8 +95,7 @@ class _Level(nn.Module):
 
     def __init__(self, outer: int, inner: int, below: nn.Module | None, *, norm: Norm, dropout: bool) -> None:
         super().__init__()
-        # batch norm has a shift of its own, so the convolutions before it have no bias in pix2pix
-        bias = norm == "instance"
+        bias = _biased(norm)
         layers: list[nn.Module] = [
             nn.LeakyReLU(0.2),
             nn.Conv2d(outer, inner, 4, stride=2, padding=1, bias=bias),
