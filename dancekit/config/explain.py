@@ -12,6 +12,14 @@ from dancekit.config.schema import Component, Recipe
 from dancekit.config.tree import Keys, path_text
 from dancekit.registry.core import did_you_mean
 
+_PLAINER = {
+    " after validation": "",
+    "Tuple": "list",
+    "valid tuple": "valid list",
+    "valid dictionary": "mapping",
+}
+"""YAML knows lists and mappings."""
+
 
 def explain(
     error: ValidationError, data: Any, model: type[BaseModel] = Recipe

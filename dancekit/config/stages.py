@@ -14,7 +14,7 @@ def without_idle_stages(tree: Node) -> Node:
         tree: A recipe.
 
     Returns:
-        The recipe whose stages no longer name the face. A recipe that is wrong in another way comes back as it is.
+        The recipe whose stages no longer name the face. One that is wrong in another way comes back as is.
     """
     face, _ = follow(tree, ("face", "name"))
     stages, depth = follow(tree, ("train", "stages"))

@@ -192,9 +192,7 @@ class _Reader:
             try:
                 return Node(self._yaml.constructor.construct_object(node), place)
             except (ValueError, KeyError):
-                self._problems.append(
-                    f"{place}: {node.value[:40]!r} is no {node.tag.removeprefix(_TAG)}: {error}"
-                )
+                self._problems.append(f"{place}: {node.value[:40]!r} is no {node.tag.removeprefix(_TAG)}")
                 return Node(None, place)
         self._problems.append(f"{place}: the tag {node.tag} is not allowed: a recipe is plain data")
         return Node(None, place)
