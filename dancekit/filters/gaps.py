@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Literal
+from typing import Annotated
 
 import numpy as np
 from pydantic import Field
-from scipy.interpolate import PchipInterpolator
 
 from dancekit.types import PoseSequence
 
@@ -15,14 +14,12 @@ class FillGaps:
     """Interpolates joints that were lost for a few frames only.
 
     This filter invents joints: between the last frame before a gap and the first after it, positions are
-    interpolated over time (pts), and **the score is half the smaller of the two scores at the gap's ends**,
+    interpolated linearly over time (pts), and **the score is half the smaller of the two scores at the gap's ends**,
     so that a filled joint can be told from a seen one. Longer gaps stay missing, and so does everything
     before a joint's first and after its last appearance: nothing is extrapolated.
 
     Args:
         longest: Gaps of up to so many frames are filled.
-        method: `linear`, or `pchip` for a smooth path (monotone cubic: no overshoot) through the frames
-            around the gap, which follows fast arms better and noise too.
     """
 
     version: int = 1
@@ -31,10 +28,8 @@ class FillGaps:
         self,
         *,
         longest: Annotated[int, Field(ge=1)] = 8,
-        method: Literal["linear", "pchip"] = "linear",
     ) -> None:
         self.longest = longest
-        self.method = method
 
     def __call__(self, poses: PoseSequence) -> PoseSequence:
         """Fill; joints that were there do not change."""
@@ -49,15 +44,7 @@ class FillGaps:
             frames = np.concatenate([np.arange(seen[gap] + 1, seen[gap + 1]) for gap in short])
             ends = np.minimum(score[seen[short], joint], score[seen[short + 1], joint])
             score[frames, joint] = 0.5 * np.repeat(ends, gaps[short])
-            xy[frames, joint] = self._between(time[seen], poses.xy[seen, joint], time[frames])
+            for axis in (0, 1):
+                track = poses.xy[seen, joint, axis]
+                xy[frames, joint, axis] = np.interp(time[frames], time[seen], track)
         return poses.replace(xy=xy, score=score)
-
-    def _between(
-        self,
-        times: np.ndarray[tuple[int], np.dtype[np.float64]],
-        points: np.ndarray[tuple[int, int], np.dtype[np.float32]],
-        wanted: np.ndarray[tuple[int], np.dtype[np.float64]],
-    ) -> np.ndarray[tuple[int, ...], np.dtype[np.float64]]:
-        if self.method == "pchip" and len(times) > 1:
-            return np.asarray(PchipInterpolator(times, points.astype(np.float64))(wanted))
-        return np.stack([np.interp(wanted, times, points[:, axis]) for axis in (0, 1)], axis=1)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from typing import Annotated, Any, Literal
@@ -10,7 +11,7 @@ import numpy as np
 from pydantic import Field
 
 from dancekit.errors import UsageError
-from dancekit.normalizers.statistics import Array, FrameStatistics, ankle_tracks, measure, top
+from dancekit.normalizers.statistics import Array, FrameStatistics, ankle_rows, measure, top
 from dancekit.types import PoseSequence
 
 BAND = 0.05
@@ -19,20 +20,35 @@ BAND = 0.05
 LEAST_DEPTH = 0.02
 """A clip whose close and far are nearer to each other than this part of its median height has no depth."""
 
+IGNORED_ROWS = 0.01
+"""The top part of all rows that `close` leaves out: a few wrong ankles must not decide it (`paper`)."""
+
+IGNORED_HEIGHTS = 0.1
+"""The top part of the heights in a band that is left out, for the same reason (`paper`)."""
+
 SCALE_LIMITS = (0.1, 10.0)
 """A scale beyond these is clamped and warned of: something was measured wrongly."""
+
+EXTRAPOLATION = 0.5
+"""How far beyond close and far, as a part of their distance, the scale still changes (`paper`)."""
 
 
 @dataclass(frozen=True)
 class Ground:
-    """Where a person stands over a clip, pixels: rows of the ankles and heights there."""
+    """Where a person stands over a clip, and how tall the person is there; pixels.
+
+    Attributes:
+        close: Row of the ankles nearest to the camera.
+        far: Row of the ankles farthest from it.
+        median: Median row of the ankles.
+        height: Median height.
+        x: Median column of the ankles.
+    """
 
     close: float
     far: float
     median: float
-    height_close: float
-    height_far: float
-    height_median: float
+    height: float
     x: float
 
 
@@ -55,8 +71,10 @@ class GlobalLinear:
     has seen the floor. `center="frame"` keeps places relative to the middle of the frames.
 
     Frames in which an ankle is missing take y from the frames around them. Heights are largest heights near
-    close and far, so crouching and raised legs do not shrink anybody. A known limit, the paper's own: a jump
-    looks like a step away from the camera.
+    close and far, so crouching and raised legs do not shrink anybody. Against wrong detections: frames that
+    leap away from their neighbours are not measured, and `close` and the heights leave out the topmost 1 %
+    and 10 % of their frames (nothing of fewer than 100 and 10). A known limit, the paper's own: a jump looks
+    like a step away from the camera.
 
     Args:
         mode: `paper`: rows are the mean of both ankles. `edn`: rows are the lower ankle, as the published
@@ -64,6 +82,10 @@ class GlobalLinear:
         median_fraction: How far beyond the median, as a part of (close - median), the far position may be.
             0.7 is the paper's, 0.5 the code's.
         center: What stays in place horizontally.
+        amplify: At most so many times the source's own movement in depth (in body heights) is made of it. A
+            source that dances on the spot has no depth but its steps, and they must not become leaps over all
+            of the target's floor. The target's rows are then shrunk about their middle. `edn` has its own
+            rule.
 
     Source: Chan et al., Everybody Dance Now (ICCV 2019), appendix 8.5.
     """
@@ -76,40 +98,51 @@ class GlobalLinear:
         mode: Literal["paper", "edn"] = "paper",
         median_fraction: Annotated[float, Field(gt=0, le=1)] = 0.7,
         center: Literal["track", "frame"] = "track",
+        amplify: Annotated[float, Field(ge=1)] = 1.5,
     ) -> None:
         if not 0 < median_fraction <= 1:
             raise UsageError(f"global_linear: median_fraction is {median_fraction}, must be in (0, 1]")
+        if not amplify >= 1:
+            raise UsageError(f"global_linear: amplify is {amplify}, must be at least 1")
         self.mode = mode
         self.median_fraction = median_fraction
         self.center = center
+        self.amplify = amplify
 
     def fit(self, source: PoseSequence, target: PoseSequence) -> Mapping[str, Any]:
         """Measure both clips.
 
         Returns:
-            `mode`; `source` and `target` (the numbers of `Ground`, pixels); `s_close`, `s_far`, `t_close`,
-            `t_far` (rows after the guards), `c_close`, `c_far`; `x_source`, `x_target`; `target_size`;
-            `warnings`, sentences for the user.
+            `s_close`, `s_far`, `t_close`, `t_far`: rows, after the guards; `s_height_close`, ...: heights
+            there; `c_close`, `c_far`; `slope`, `c_slope`: change of y* and of c per row of the source's
+            ankles; `c_min`, `c_max`: limits of c; `x_source`, `x_target`; `source`, `target`: the plain
+            numbers of `Ground`; `mode`, `center`, `source_size`, `target_size`; `warnings`: sentences for
+            the user.
 
         Raises:
             PoseError: Head and both ankles are seen together in fewer than 5 frames of a clip.
         """
         warnings: list[str] = []
-        s = self._ground(measure(source, "source"))
-        t = self._ground(measure(target, "target"))
-        fitted = {
+        frames = {"source": measure(source, "source"), "target": measure(target, "target")}
+        for who, seen in frames.items():
+            if seen.usable.mean() < 0.5:
+                warnings.append(
+                    f"head and both ankles are seen in only {seen.usable.mean():.0%} of the {who}'s frames"
+                )
+        s, t = self._ground(frames["source"]), self._ground(frames["target"])
+        track = self.center == "track"
+        return {
             "mode": self.mode,
             "center": self.center,
             "source": asdict(s),
             "target": asdict(t),
             "source_size": list(source.size),
             "target_size": list(target.size),
-            **self._rows_and_scales(s, t, warnings),
-            "x_source": s.x if self.center == "track" else (source.size[0] - 1) / 2,
-            "x_target": t.x if self.center == "track" else (target.size[0] - 1) / 2,
+            **self._line(frames, s, t, warnings),
+            "x_source": s.x if track else (source.size[0] - 1) / 2,
+            "x_target": t.x if track else (target.size[0] - 1) / 2,
             "warnings": warnings,
         }
-        return fitted
 
     def apply(self, fitted: Mapping[str, Any], poses: PoseSequence) -> PoseSequence:
         """Move source poses into the target's frame.
@@ -117,61 +150,113 @@ class GlobalLinear:
         Raises:
             PoseError: No ankle is seen in any frame.
         """
-        y = ankle_rows(poses, fitted["mode"])
-        moved = (y - fitted["s_far"]) / (fitted["s_close"] - fitted["s_far"])
-        landing = fitted["t_far"] + moved * (fitted["t_close"] - fitted["t_far"])
-        scale = fitted["c_far"] + moved * (fitted["c_close"] - fitted["c_far"])
-        low, high = sorted((fitted["c_far"], fitted["c_close"]))
-        scale = np.clip(scale, max(0.5 * low, SCALE_LIMITS[0]), min(2 * high, SCALE_LIMITS[1]))
-        xy = np.empty_like(poses.xy, dtype=np.float64)
-        xy[..., 0] = scale[:, None] * (poses.xy[..., 0] - fitted["x_source"]) + fitted["x_target"]
-        xy[..., 1] = scale[:, None] * (poses.xy[..., 1] - y[:, None]) + landing[:, None]
+        y = ankle_rows(poses, lower=fitted["mode"] == "edn")
+        beyond = y - fitted["s_far"]
+        landing = fitted["t_far"] + fitted["slope"] * beyond
+        scale = fitted["c_far"] + fitted["c_slope"] * beyond
+        scale = np.clip(scale, fitted["c_min"], fitted["c_max"])[:, None]
+        xy = np.empty(poses.xy.shape, np.float64)
+        xy[..., 0] = scale * (poses.xy[..., 0] - fitted["x_source"]) + fitted["x_target"]
+        xy[..., 1] = scale * (poses.xy[..., 1] - y[:, None]) + landing[:, None]
         width, height = fitted["target_size"]
         return poses.replace(xy=xy.astype(np.float32), size=(int(width), int(height)))
 
     def _ground(self, frames: FrameStatistics) -> Ground:
-        rows = (frames.lower_ankle_y if self.mode == "edn" else frames.ankle_y)[frames.usable]
-        heights = frames.height[frames.usable]
-        ignore = 0.0 if self.mode == "edn" else 0.01
-        close, median = top(rows, ignore), float(np.median(rows))
+        rows = self._rows(frames)
+        close, median = top(rows, self._ignored(IGNORED_ROWS)), float(np.median(rows))
         beyond = median - rows
         beyond = beyond[(beyond > 0) & (beyond < self.median_fraction * (close - median))]
         far = median - float(beyond.max()) if len(beyond) else median
-        overall = top(heights, ignore)
-        height = {}
-        for name, row in (("close", close), ("far", far)):
-            near = heights[np.abs(rows - row) <= BAND * (close - far)]
-            height[name] = top(near, ignore) if len(near) else overall
-        if self.mode == "edn" and overall - height["close"] > 0.1 * overall:
-            height["close"] = overall
-        return Ground(
-            close,
-            far,
-            median,
-            height["close"],
-            height["far"],
-            float(np.median(heights)),
-            float(np.median(frames.x[frames.usable])),
-        )
+        height = float(np.median(frames.height[frames.usable]))
+        return Ground(close, far, median, height, float(np.median(frames.x[frames.usable])))
 
-    def _rows_and_scales(self, s: Ground, t: Ground, warnings: list[str]) -> dict[str, float]:
+    def _rows(self, frames: FrameStatistics) -> Array:
+        return (frames.lower_ankle_y if self.mode == "edn" else frames.ankle_y)[frames.usable]
+
+    def _ignored(self, part: float) -> float:
+        return 0.0 if self.mode == "edn" else part
+
+    def _line(
+        self, frames: Mapping[str, FrameStatistics], s: Ground, t: Ground, warnings: list[str]
+    ) -> dict[str, float]:
+        """Rows and scales at far and close, and the straight lines through them."""
+        depth = s.close - s.far, t.close - t.far
+        for who, ground, span in zip(frames, (s, t), depth, strict=True):
+            if span < LEAST_DEPTH * ground.height:
+                warnings.append(f"the {who} hardly moves in depth ({span:.1f} px): one scale for all frames")
+        if depth[0] < LEAST_DEPTH * s.height or depth[1] < LEAST_DEPTH * t.height:
+            return _similarity(s, t, warnings)
+        limit = depth[0] if self.mode == "edn" else self.amplify * depth[0] * t.height / s.height
         t_close, t_far = t.close, t.far
-        if self.mode == "edn" and s.close - s.far < t_close - t_far:
-            middle, half = (t_close + t_far) / 2, (s.close - s.far) / 2
-            t_close, t_far = middle + half, middle - half
+        if depth[1] > limit:
+            warnings.append(
+                f"the target moves more in depth than the source ({depth[1]:.0f} px, {limit:.0f} px are used)"
+            )
+            t_far = (t.close + t.far - limit) / 2
+            t_close = t_far + limit
+        s_heights = self._heights(frames["source"], s.close, s.far)
+        t_heights = self._heights(frames["target"], t_close, t_far)
+        c_close, c_far = (
+            _clamped(theirs / ours, warnings) for theirs, ours in zip(t_heights, s_heights, strict=True)
+        )
+        c_slope = (c_close - c_far) / depth[0]
+        reach = math.inf if self.mode == "edn" else EXTRAPOLATION * abs(c_close - c_far)
         return {
             "s_close": s.close,
             "s_far": s.far,
             "t_close": t_close,
             "t_far": t_far,
-            "c_close": t.height_close / s.height_close,
-            "c_far": t.height_far / s.height_far,
+            "s_height_close": s_heights[0],
+            "s_height_far": s_heights[1],
+            "t_height_close": t_heights[0],
+            "t_height_far": t_heights[1],
+            "c_close": c_close,
+            "c_far": c_far,
+            "slope": (t_close - t_far) / depth[0],
+            "c_slope": c_slope,
+            "c_min": max(min(c_close, c_far) - reach, SCALE_LIMITS[0]),
+            "c_max": min(max(c_close, c_far) + reach, SCALE_LIMITS[1]),
         }
 
+    def _heights(self, frames: FrameStatistics, close: float, far: float) -> tuple[float, float]:
+        """Largest heights near close and near far; of the 5 nearest frames where nobody stands there."""
+        rows, heights = self._rows(frames), frames.height[frames.usable]
+        found = []
+        for row in (close, far):
+            distance = np.abs(rows - row)
+            near = distance <= BAND * (close - far)
+            if not near.any():
+                near = distance <= np.sort(distance)[4]
+            found.append(top(heights[near], self._ignored(IGNORED_HEIGHTS)))
+        overall = float(heights.max())
+        if self.mode == "edn" and overall - found[0] > 0.1 * overall:  # the published code's rule
+            found[0] = overall
+        return found[0], found[1]
 
-def ankle_rows(poses: PoseSequence, mode: str) -> Array:
-    """(T,) rows of the ankles, interpolated over time where they are not seen."""
-    left, right = (track[:, 1] for track in ankle_tracks(poses))
-    rows = np.maximum(left, right) if mode == "edn" else (left + right) / 2
-    seen = np.flatnonzero(np.isfinite(rows))
-    return np.interp(np.arange(len(rows)), seen, rows[seen])
+
+def _similarity(s: Ground, t: Ground, warnings: list[str]) -> dict[str, float]:
+    """One scale, from median heights, about the median rows: for clips without depth."""
+    scale = _clamped(t.height / s.height, warnings)
+    return {
+        "s_close": s.median,
+        "s_far": s.median,
+        "t_close": t.median,
+        "t_far": t.median,
+        "s_height_close": s.height,
+        "s_height_far": s.height,
+        "t_height_close": t.height,
+        "t_height_far": t.height,
+        "c_close": scale,
+        "c_far": scale,
+        "slope": scale,
+        "c_slope": 0.0,
+        "c_min": scale,
+        "c_max": scale,
+    }
+
+
+def _clamped(scale: float, warnings: list[str]) -> float:
+    low, high = SCALE_LIMITS
+    if not low <= scale <= high:
+        warnings.append(f"a scale of {scale:.3g} cannot be right; it is kept within {low:g} and {high:g}")
+    return min(max(scale, low), high)

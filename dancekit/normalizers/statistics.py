@@ -13,10 +13,10 @@ from dancekit.types import PoseSequence
 
 Array = NDArray[np.float64]
 
-OUTLIER_FRAMES = 15
-"""Frames in the running median that wrong detections are compared with."""
+OUTLIER_SECONDS = 0.6
+"""Length of the running median that wrong detections are compared with."""
 
-OUTLIER_HEIGHTS = 0.3
+OUTLIER_HEIGHTS = 0.1
 """How far, in median heights, a frame may be from that running median."""
 
 
@@ -58,11 +58,40 @@ def ankle_tracks(poses: PoseSequence) -> tuple[Array, Array]:
     return joint_track(poses, "left_ankle"), joint_track(poses, "right_ankle")
 
 
+def ankle_rows(poses: PoseSequence, *, lower: bool) -> Array:
+    """(T,) rows of the ankles (their mean, or the lower one).
+
+    Where one ankle is missing, the difference between the other and the row is interpolated over time; where
+    both are, the row is. Before the first and after the last sight of them the values stay.
+
+    Raises:
+        PoseError: No ankle is seen in any frame.
+    """
+    left, right = (track[:, 1] for track in ankle_tracks(poses))
+    rows = np.maximum(left, right) if lower else (left + right) / 2
+    time = poses.pts.astype(np.float64)
+    both = np.isfinite(rows)
+    for one in (left, right):
+        alone = np.isfinite(one) & ~both
+        if alone.any():
+            offset = np.interp(time, time[both], (rows - one)[both]) if both.any() else np.zeros(len(rows))
+            rows = np.where(alone, one + offset, rows)
+    seen = np.isfinite(rows)
+    if not seen.any():
+        raise PoseError(
+            f"no ankle is seen in any of {len(poses)} frames: nothing to place the body by",
+            hint="film the whole body, feet included, or take normalizer=identity",
+        )
+    return np.asarray(np.interp(time, time[seen], rows[seen]))
+
+
 def measure(poses: PoseSequence, who: str) -> FrameStatistics:
     """Statistics of every frame.
 
     A few wrong detections must not decide a maximum: frames whose ankles or height are further than
-    `OUTLIER_HEIGHTS` median heights from their running median over `OUTLIER_FRAMES` frames are not usable.
+    `OUTLIER_HEIGHTS` median heights from their running median over `OUTLIER_SECONDS` are not usable (kicks
+    and jumps are among them, which are no places to stand anyway). Where that is more than half of the
+    frames, the motion is too erratic to tell and all are kept.
 
     Args:
         poses: A clip.
@@ -79,9 +108,12 @@ def measure(poses: PoseSequence, who: str) -> FrameStatistics:
     _require(usable, left, right, head, who)
     index = np.flatnonzero(usable)
     limit = OUTLIER_HEIGHTS * np.median(height[index])
+    window = max(5, 2 * round(OUTLIER_SECONDS * poses.rate / 2) + 1)
+    steady = np.ones(len(index), bool)
     for values in (middle[index, 1], height[index]):
-        running = median_filter(values, size=min(OUTLIER_FRAMES, len(values)), mode="nearest")
-        usable[index[np.abs(values - running) > limit]] = False
+        steady &= np.abs(values - median_filter(values, size=window, mode="nearest")) <= limit
+    if 2 * steady.sum() >= len(index):
+        usable[index[~steady]] = False
     return FrameStatistics(middle[:, 1], np.maximum(left[:, 1], right[:, 1]), height, middle[:, 0], usable)
 
 

@@ -65,15 +65,19 @@ class Sticks:
         width = line_width * self.size[1]
         table = limbs(skeleton, hands=hands, face=face)
         names = list(dict.fromkeys(joint for limb in table for joint in (limb.start, limb.end)))
-        self._sources = [[skeleton.index(part) for part in source_joints(name, skeleton)] for name in names]
-        self._start = np.array([names.index(limb.start) for limb in table])
-        self._end = np.array([names.index(limb.end) for limb in table])
-        self._colour = np.array([limb.colour for limb in table])
-        self._radius = np.array([max(width * limb.width, LEAST_WIDTH) / 2 for limb in table])
+        sources = [[skeleton.index(part) for part in source_joints(name, skeleton)] for name in names]
+        # a point is the mean of two joints: twice the same one, unless it is made up
+        self._halves = np.array([parts[0] for parts in sources]), np.array([parts[-1] for parts in sources])
         dots = [n for n, name in enumerate(names) if name in skeleton and name.endswith(DOTTED)]
-        self._dots = np.array(dots)
-        self._dot_colour = np.array([DOTS[skeleton.side(self._sources[n][0])] for n in dots])
-        self._dot_radius = np.full(len(dots), DOT_RADIUS * max(width, LEAST_WIDTH))
+        dot_colours = [DOTS[skeleton.side(sources[n][0])] for n in dots]
+        dot_radius = DOT_RADIUS * max(width, LEAST_WIDTH)
+        # strokes: first all limbs, then all dots (limbs of no length)
+        self._limbs = len(table)
+        self._start = np.array([names.index(limb.start) for limb in table] + dots)
+        self._end = np.array([names.index(limb.end) for limb in table] + dots)
+        self._colour = np.array([limb.colour for limb in table] + dot_colours)
+        radii = [max(width * limb.width, LEAST_WIDTH) / 2 for limb in table]
+        self._radius = np.array(radii + [dot_radius] * len(dots))
 
     def __call__(self, xy: NDArray[np.float32], score: NDArray[np.float32]) -> Tensor:
         """Draw.
@@ -92,21 +96,20 @@ class Sticks:
         width, height = self.size
         pictures = np.zeros((len(xy), 3, height, width), np.float32)
         points = np.where((score > 0)[..., None], xy, np.nan).astype(np.float64)
-        points = np.stack([points[:, parts].mean(1) for parts in self._sources], axis=1)
+        points = (points[:, self._halves[0]] + points[:, self._halves[1]]) / 2
         group = max(1, PIXELS_AT_ONCE // (width * height))
         for first in range(0, len(xy), group):
             self._draw(points[first : first + group], pictures[first : first + group])
         return torch.from_numpy(pictures)
 
     def _draw(self, points: Array, pictures: NDArray[np.float32]) -> None:
-        lines = (points[:, self._start], points[:, self._end], self._radius, self._colour)
-        dots = (points[:, self._dots], points[:, self._dots], self._dot_radius, self._dot_colour)
-        for start, end, radius, colour in (lines, dots):
-            frame, stroke = np.nonzero(np.isfinite(start).all(-1) & np.isfinite(end).all(-1))
-            index, coverage, which = _strokes(
-                start[frame, stroke], end[frame, stroke], radius[stroke], frame, self.size
-            )
-            _paint(pictures, index, coverage, colour[stroke[which]])
+        seen = np.isfinite(points[..., 0]) & np.isfinite(points[..., 1])
+        frame, stroke = np.nonzero(seen[:, self._start] & seen[:, self._end])
+        start, end = points[frame, self._start[stroke]], points[frame, self._end[stroke]]
+        index, coverage, which = _strokes(start, end, self._radius[stroke], frame, self.size)
+        which = stroke[which]
+        for layer in (which < self._limbs, which >= self._limbs):
+            _paint(pictures, index[layer], coverage[layer], self._colour[which[layer]])
 
 
 def _paint(pictures: NDArray[np.float32], index: NDArray[np.intp], coverage: Array, colour: Array) -> None:
@@ -168,8 +171,8 @@ def _strokes(
     length = np.maximum((along**2).sum(1), 1e-12)
     at = du * (along[:, 0] / length)[stroke, None] + dv * (along[:, 1] / length)[stroke, None]
     at = np.clip(at, 0.0, 1.0)
-    distance = np.hypot(du - at * along[stroke, 0][:, None], dv - at * along[stroke, 1][:, None])
-    coverage = np.clip(reach[stroke, None] - distance, 0.0, 1.0)
+    off_u, off_v = du - at * along[stroke, 0][:, None], dv - at * along[stroke, 1][:, None]
+    coverage = np.clip(reach[stroke, None] - np.sqrt(off_u * off_u + off_v * off_v), 0.0, 1.0)
     row = np.where(steep[stroke, None], u[:, None], v)
     column = np.where(steep[stroke, None], v, u[:, None])
     width, height = size
