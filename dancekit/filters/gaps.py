@@ -14,9 +14,9 @@ class FillGaps:
     """Interpolates joints that were lost for a few frames only.
 
     This filter invents joints: between the last frame before a gap and the first after it, positions are
-    interpolated linearly over time (pts), and **the score is half the smaller of the two scores at the gap's ends**,
-    so that a filled joint can be told from a seen one. Longer gaps stay missing, and so does everything
-    before a joint's first and after its last appearance: nothing is extrapolated.
+    interpolated linearly over time (pts), and **the score is half the smaller of the two scores at the gap's
+    ends**, so that a filled joint can be told from a seen one. Longer gaps stay missing, and so does
+    everything before a joint's first and after its last appearance: nothing is extrapolated.
 
     Args:
         longest: Gaps of up to so many frames are filled.

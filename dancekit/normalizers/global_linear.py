@@ -78,7 +78,7 @@ class GlobalLinear:
 
     Args:
         mode: `paper`: rows are the mean of both ankles. `edn`: rows are the lower ankle, as the published
-            code takes them, with its rule against amplified depth and its rule for heights.
+            code takes them, with its rule against amplified depth, and plain maxima.
         median_fraction: How far beyond the median, as a part of (close - median), the far position may be.
             0.7 is the paper's, 0.5 the code's.
         center: What stays in place horizontally.
@@ -228,8 +228,9 @@ class GlobalLinear:
             if not near.any():
                 near = distance <= np.sort(distance)[4]
             found.append(top(heights[near], self._ignored(IGNORED_HEIGHTS)))
-        overall = float(heights.max())
-        if self.mode == "edn" and overall - found[0] > 0.1 * overall:  # the published code's rule
+        # nobody is taller than at their closest: else they crouched there (the published code's rule)
+        overall = top(heights, self._ignored(IGNORED_ROWS))
+        if overall - found[0] > 0.1 * overall:
             found[0] = overall
         return found[0], found[1]
 
