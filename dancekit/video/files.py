@@ -57,9 +57,7 @@ def open_any(path: Path) -> InputContainer:
     try:
         # `file:` keeps a name such as "a:b.mp4" from being taken for a protocol, and the whitelist keeps a
         # playlist from making FFmpeg open something else than this file. Tags may be in any encoding.
-        return av.open(
-            f"file:{path}", "r", options={"protocol_whitelist": "file"}, metadata_errors="replace"
-        )
+        return av.open(f"file:{path}", "r", options={"protocol_whitelist": "file"}, metadata_errors="replace")
     except (av.FFmpegError, OSError, ValueError) as error:
         raise _not_openable(path, error) from error
 
@@ -121,9 +119,12 @@ def _not_openable(path: Path, error: Exception) -> VideoError:
         return cut_short(path, extent)
     if extent is not None and extent.kind == "mp4" and not extent.indexed:
         return VideoError(f"{path} is cut short: its index (moov) is missing", hint=_COPY_AGAIN)
-    head = path.open("rb").read(4096)
+    with path.open("rb") as file:
+        head = file.read(4096)
     if b"\0" not in head and _is_text(head):
-        return VideoError(f"{path} is a text file, not a video", hint="give a video file such as .mp4 or .mov")
+        return VideoError(
+            f"{path} is a text file, not a video", hint="give a video file such as .mp4 or .mov"
+        )
     reason = getattr(error, "strerror", None) or str(error)
     return VideoError(
         f"{path} is not a video that FFmpeg can read: {reason}", hint=f"{_COPY_AGAIN}, or convert it to .mp4"
@@ -143,7 +144,9 @@ def cut_short(path: Path, extent: Extent, readable: str = "") -> VideoError:
     indexed = "" if extent.indexed or extent.kind != "mp4" else " and its index (moov) is missing"
     return VideoError(
         f"{path} is cut short{indexed}: {extent.actual} of {extent.declared} bytes are there{readable}",
-        hint=_COPY_AGAIN if not readable else f"{_COPY_AGAIN}, or keep what is there: ffmpeg -i IN -c copy OUT.mkv",
+        hint=_COPY_AGAIN
+        if not readable
+        else f"{_COPY_AGAIN}, or keep what is there: ffmpeg -i IN -c copy OUT.mkv",
     )
 
 
@@ -199,9 +202,11 @@ def _measure_mp4(file: BinaryIO, actual: int) -> Extent:
             break
         indexed |= kind == b"moov"
         position += size
+        if position > actual and kind not in (b"mdat", b"moov", b"moof"):
+            position = actual  # junk that some recorders append, or tags: no loss
         if position >= actual:
             break
-    return Extent("mp4", actual, max(position, actual) if position else actual, indexed)
+    return Extent("mp4", actual, max(position, actual), indexed)
 
 
 def _measure_riff(file: BinaryIO, actual: int) -> Extent:

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from fractions import Fraction
+from typing import Any, cast
 
 import numpy as np
-from av.sidedata.sidedata import Type as SideDataType
 from av.video.frame import VideoFrame
 from av.video.reformatter import ColorRange, Colorspace, Interpolation, VideoReformatter
 from numpy.typing import NDArray
@@ -56,10 +57,11 @@ class Orientation:
 def orientation_of(frame: VideoFrame) -> Orientation:
     """Read the display matrix that a container or a stream puts beside a frame.
 
-    The matrix (ISO 14496-12 section 8.3.2, row vectors: (x', y') = (a x + c y, b x + d y), y down) is rounded to
-    the nearest of the eight orientations that keep pixels on the grid.
+    The matrix (ISO 14496-12 section 8.3.2, row vectors: (x', y') = (a x + c y, b x + d y), y down) is rounded
+    to the nearest of the eight orientations that keep pixels on the grid.
     """
-    data = next((d for d in frame.side_data if d.type == SideDataType.DISPLAYMATRIX), None)
+    # PyAV's annotations say that side data is a dict of motion vectors; it is a mapping of everything.
+    data = cast("Mapping[str, Any]", frame.side_data).get("DISPLAYMATRIX")
     if data is None:
         return Orientation()
     a, b, _, c, d = np.frombuffer(bytes(data), "=i4")[:5].astype(float)
@@ -78,8 +80,9 @@ def square_width(width: int, aspect: Fraction | None) -> int:
 def matrix_of(frame: VideoFrame) -> Colorspace | None:
     """The YCbCr matrix of a frame; untagged ones follow the convention of players.
 
-    Untagged: BT.709 for high definition (longer side from 1280 or shorter side above 576), else BT.601, as mpv
-    and browsers do. PQ and HLG are BT.2020. None: RGB, or a matrix that swscale reads from the frame's own tag.
+    Untagged: BT.709 for high definition (longer side from 1280 or shorter side above 576), else BT.601, as
+    mpv and browsers do. PQ and HLG are BT.2020. None: RGB, or a matrix that swscale reads from the frame's
+    own tag.
     """
     if frame.colorspace != _UNSPECIFIED:
         return _MATRICES.get(frame.colorspace)
@@ -112,11 +115,10 @@ class Developer:
         if key != self._tone_key:
             self._tone_key, self._tone_mapper = key, tone_mapper_for(*key)
         if self._tone_mapper is None:
-            rgb = self._reformat(frame, "rgb24")
+            rgb = cast("NDArray[np.uint8]", self._reformat(frame, "rgb24").to_ndarray())
         else:
-            deep = self._tone_mapper(self._reformat(frame, "gbrp16le"))
-            rgb = self._reformatter.reformat(deep, format="rgb24")
-        return self.orientation.apply(rgb.to_ndarray())
+            rgb = self._tone_mapper(self._reformat(frame, "rgb48le"))
+        return self.orientation.apply(rgb)
 
     def _reformat(self, frame: VideoFrame, pixels: str) -> VideoFrame:
         width, height = self._stored

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+from collections import deque
 from collections.abc import Iterator
 from fractions import Fraction
 from pathlib import Path
@@ -21,7 +22,8 @@ from dancekit.video.picture import Developer
 _log = logging.getLogger(__name__)
 
 _DEFAULT_RATE = Fraction(25)
-_TRANSFERS = {
+_REORDERING = ("h264", "hevc")
+_TRANSFERS: dict[int, str] = {
     ColorTrc.BT709: "bt709",
     ColorTrc.GAMMA22: "bt470m",
     ColorTrc.GAMMA28: "bt470bg",
@@ -48,8 +50,8 @@ def probe(path: Path | str) -> VideoInfo:
         path: The file.
 
     Returns:
-        Its facts. `size` is the displayed size: after the rotation, with square pixels. `rotation` is how many
-        degrees clockwise the stored pictures are turned to be upright (90 for a phone held upright).
+        Its facts. `size` is the displayed size: after the rotation, with square pixels. `rotation` is how
+        many degrees clockwise the stored pictures are turned to be upright (90 for a phone held upright).
         `time_base` is the one that the pts of `read_frames` count in.
 
     Raises:
@@ -72,8 +74,10 @@ def probe(path: Path | str) -> VideoInfo:
             duration=_duration(container, stream),
             rotation=developer.orientation.clockwise,
             codec=stream.codec_context.codec.canonical_name,
-            transfer=_TRANSFERS.get(ColorTrc(first.color_trc), "") if first.color_trc != 2 else "",
-            audio=None if audio is None or audio.codec_context is None else audio.codec_context.codec.canonical_name,
+            transfer=_TRANSFERS.get(first.color_trc, ""),
+            audio=None
+            if audio is None or audio.codec_context is None
+            else audio.codec_context.codec.canonical_name,
         )
 
 
@@ -81,8 +85,9 @@ def read_frames(path: Path | str, *, start: int = 0, stop: int | None = None) ->
     """Decode a video's frames in the order they are shown, lazily and in constant memory.
 
     Frames are upright, with square pixels, 8-bit RGB (HDR is tone-mapped), all of the first one's size. Their
-    pts are the file's own, in `probe(path).time_base`, strictly increasing: a frame shown no later than the one
-    before it is dropped (with a warning), and where a file has no pts (raw streams), they follow the frame rate.
+    pts are the file's own, in `probe(path).time_base`, strictly increasing: a frame shown no later than the
+    one before it is dropped (with a warning), and where a file has no pts (raw streams), they follow the
+    frame rate.
 
     Args:
         path: The file.
@@ -117,11 +122,20 @@ def read_frames(path: Path | str, *, start: int = 0, stop: int | None = None) ->
 
 def _decode(path: Path, container: InputContainer, stream: VideoStream) -> Iterator[VideoFrame]:
     stream.thread_type = "AUTO"
+    # AVI has no presentation times, and FFmpeg's guess of them jumps about with B-frames. What it has is one
+    # slot a frame: decoded frames, which come in the order they are shown, take the slots in turn.
+    slotted = container.format.name == "avi" and stream.codec_context.codec.canonical_name in _REORDERING
+    slots: deque[int | None] = deque()
     count = 0
     try:
-        for frame in container.decode(stream):
-            yield frame
-            count += 1
+        for packet in container.demux(stream):
+            if slotted and packet.size:
+                slots.append(packet.dts)
+            for frame in packet.decode():
+                if slotted:
+                    frame.pts = slots.popleft() if slots else None
+                yield frame
+                count += 1
     except (av.FFmpegError, OSError) as error:
         raise VideoError(
             f"{path} is damaged after {count} frames: {error.strerror}",
@@ -129,9 +143,7 @@ def _decode(path: Path, container: InputContainer, stream: VideoStream) -> Itera
         ) from error
 
 
-def _timed(
-    path: Path, frames: Iterator[VideoFrame], stream: VideoStream
-) -> Iterator[tuple[VideoFrame, int]]:
+def _timed(path: Path, frames: Iterator[VideoFrame], stream: VideoStream) -> Iterator[tuple[VideoFrame, int]]:
     """Give every frame a pts, strictly increasing."""
     step = 1 / (_rate(stream) * _time_base(stream))
     clock, last, dropped = Fraction(0), None, 0
@@ -146,7 +158,9 @@ def _timed(
         last = pts
         yield frame, pts
     if dropped:
-        _log.warning("%s: dropped %d frames that are shown no later than the frame before them", path, dropped)
+        _log.warning(
+            "%s: dropped %d frames that are shown no later than the frame before them", path, dropped
+        )
 
 
 def _count_frames(path: Path, container: InputContainer, stream: VideoStream) -> int | None:
@@ -160,6 +174,8 @@ def _count_frames(path: Path, container: InputContainer, stream: VideoStream) ->
         frames = sum(not e.is_discard for e in entries) or frames
         there = sum(not e.is_discard and e.pos + e.size <= extent.actual for e in entries)
         readable = f", {there} of {frames} frames"
+        if there == frames:  # what is lost at the end is sound or tags
+            return frames
     if extent is not None and extent.actual < extent.declared:
         raise cut_short(path, extent, readable)
     return frames

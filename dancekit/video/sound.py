@@ -1,4 +1,4 @@
-"""The source's sound in the result: copied packet by packet where the container allows, else encoded as AAC."""
+"""The source's sound in the result: copied packet by packet where the container allows, else as AAC."""
 
 from __future__ import annotations
 
@@ -8,6 +8,7 @@ from fractions import Fraction
 from pathlib import Path
 
 import av
+from av.audio.frame import AudioFrame
 from av.audio.stream import AudioStream
 from av.container import OutputContainer
 from av.packet import Packet
@@ -32,8 +33,8 @@ _AAC_RATES = (8000, 11025, 12000, 16000, 22050, 24000, 32000, 44100, 48000, 6400
 class Sound:
     """One sound stream on its way from a source file into an output container.
 
-    Both keep the source's clock, so sound and picture stay as far apart as they were. Whole packets (AAC: 1024
-    samples, 23 ms) before the first and after the last picture are left out.
+    Both keep the source's clock, so sound and picture stay as far apart as they were. Whole packets (AAC:
+    1024 samples, 23 ms) before the first and after the last picture are left out.
     """
 
     def __init__(self, source: Path, output: OutputContainer, suffix: str) -> None:
@@ -47,58 +48,66 @@ class Sound:
         Raises:
             VideoError: The source cannot be opened.
         """
+        self._source = source
         self._input = open_any(source)
         self._from: AudioStream | None = None
         self._to: AudioStream | None = None
         self._encode = False
+        # Matroska has no edit lists: sound before 0 would move the whole film. Opus states its delay.
+        self._starts_at_zero = suffix == ".mkv"
         try:
-            self._from = self._pick(source)
+            self._from = self._pick()
             if self._from is not None:
-                self._to = self._add_stream(source, output, suffix)
+                self._to = self._add_stream(output, suffix)
         except BaseException:
             self.close()
             raise
         self._output = output
-        self._packets = self._read(source)
+        self._packets = self._read()
         self._waiting: Packet[AudioStream] | None = None
         self._start: Fraction | None = None
+        self._shift = Fraction(0)
 
     @property
     def sample_rate(self) -> int | None:
         """Samples per second of the stream added, None if the source has no usable sound."""
         return None if self._to is None else self._to.codec_context.sample_rate
 
-    def _pick(self, source: Path) -> AudioStream | None:
+    def _pick(self) -> AudioStream | None:
         streams = list(self._input.streams.audio)
         for stream in streams:
             # Phones record spatial sound beside AAC; FFmpeg cannot decode it and PyAV cannot copy it.
             if stream.codec_context is not None and stream.codec_context.sample_rate:
                 return stream
         if streams:
-            _log.warning("%s: no sound track is in a codec that FFmpeg knows; the result is silent", source)
+            _log.warning(
+                "%s: no sound track is in a codec that FFmpeg knows; the result is silent", self._source
+            )
         return None
 
-    def _add_stream(self, source: Path, output: OutputContainer, suffix: str) -> AudioStream:
+    def _add_stream(self, output: OutputContainer, suffix: str) -> AudioStream:
         assert self._from is not None
         codec = self._from.codec_context.codec.canonical_name
+        self._starts_at_zero &= codec != "opus"
         allowed = _COPYABLE[suffix]
         if allowed is None or codec in allowed:
             try:
                 return output.add_stream_from_template(self._from)
             except ValueError:
                 pass  # the muxer says no: encode
-        _log.info("%s: %s sound does not go into %s; encoding it as AAC", source, codec, suffix)
+        _log.info("%s: %s sound does not go into %s; encoding it as AAC", self._source, codec, suffix)
         self._encode = True
         context = self._from.codec_context
         rate = min(_AAC_RATES, key=lambda r: (r < context.sample_rate, abs(r - context.sample_rate)))
         stream = output.add_stream("aac", rate=rate)
-        stream.codec_context.layout = context.layout.name if context.layout.nb_channels <= 2 else "stereo"
+        # By count, not by name: AVI leaves the layout open, which the encoder refuses.
+        stream.codec_context.layout = "mono" if context.layout.nb_channels == 1 else "stereo"
         stream.codec_context.bit_rate = 96_000 * stream.codec_context.layout.nb_channels
         return stream
 
-    def begin(self, start: Fraction) -> None:
-        """Say when the first picture is shown (seconds)."""
-        self._start = start
+    def begin(self, start: Fraction, shift: Fraction) -> None:
+        """Say when the first picture is shown, and how much later it is shown in the output (seconds)."""
+        self._start, self._shift = start, shift
 
     def feed(self, until: Fraction) -> None:
         """Write the sound that begins before `until` (seconds)."""
@@ -110,7 +119,11 @@ class Sound:
             if begin >= until:
                 return
             self._waiting = None
-            if begin + (packet.duration or 0) * packet.time_base > self._start:
+            # One packet before the first picture comes along: AAC, MP3 and Opus need it to decode the next
+            # one.
+            if begin < 0 and self._starts_at_zero:
+                continue
+            if begin + 2 * (packet.duration or 0) * packet.time_base > self._start:
                 self._write(packet)
 
     def finish(self, end: Fraction) -> None:
@@ -119,7 +132,7 @@ class Sound:
         if self._encode and self._to is not None and self._start is not None:
             self._output.mux(self._to.encode(None))
 
-    def _read(self, source: Path) -> Iterator[Packet[AudioStream]]:
+    def _read(self) -> Iterator[Packet[AudioStream]]:
         if self._from is None:
             return
         try:
@@ -127,18 +140,32 @@ class Sound:
                 if packet.size:
                     yield packet
         except (av.FFmpegError, OSError) as error:
-            raise VideoError(
-                f"{source}: its sound is damaged: {error.strerror}", hint="copy or export it again"
-            ) from error
+            raise self._damaged(error) from error
 
     def _write(self, packet: Packet[AudioStream]) -> None:
         assert self._to is not None
         if not self._encode:
             packet.stream = self._to
+            moved = round(self._shift / packet.time_base)
+            packet.pts = None if packet.pts is None else packet.pts + moved
+            packet.dts = None if packet.dts is None else packet.dts + moved
             self._output.mux(packet)
             return
-        for frame in packet.decode():
+        for frame in self._decode(packet):
+            if frame.pts is not None:
+                frame.pts += round(self._shift * frame.sample_rate)
             self._output.mux(self._to.encode(frame))
+
+    def _decode(self, packet: Packet[AudioStream]) -> list[AudioFrame]:
+        try:
+            return packet.decode()
+        except (av.FFmpegError, OSError) as error:
+            raise self._damaged(error) from error
+
+    def _damaged(self, error: av.FFmpegError | OSError) -> VideoError:
+        return VideoError(
+            f"{self._source}: its sound is damaged: {error.strerror}", hint="copy or export it again"
+        )
 
     def close(self) -> None:
         """Close the source."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import errno
 import logging
 import math
@@ -61,11 +62,12 @@ class VideoWriter:
     A context manager. Frames go into a hidden file beside the destination, which takes the destination's name
     when the block ends well and is removed when it does not: a file with that name is always whole.
 
-    Time is kept exactly: in .mp4 and .mov the pts read back are those written (an mp4 counts in 1/N seconds, so
-    a time base 1001/30000 comes back as 1/30000 with pts times 1001); .mkv rounds to milliseconds.
-    4:2:0 pictures have even sides: an odd width or height gets one more column or row, a copy of the last one.
-    Sound is copied without re-encoding where the container allows, otherwise it becomes AAC (logged); it begins
-    and ends with the picture, to a packet (23 ms for AAC), and stays in sync.
+    Time is kept exactly: in .mp4 and .mov the pts read back are those written (an mp4 counts in 1/N seconds,
+    so a time base 1001/30000 comes back as 1/30000 with pts times 1001); .mkv rounds to milliseconds. A film
+    that starts before 0 is moved to 0 as a whole. 4:2:0 pictures have even sides: an odd width or height gets
+    one more column or row, a copy of the last one. Sound is copied without re-encoding where the container
+    allows, otherwise it becomes AAC (logged); it begins and ends with the picture, to a packet (23 ms for
+    AAC), and stays in sync.
 
     Attributes:
         path: The destination.
@@ -110,8 +112,8 @@ class VideoWriter:
         self._check(crf, preset)
         self._suffix = self.path.suffix.lower()
         self._reformatter = VideoReformatter()
-        self._first: int | None = None
         self._last: int | None = None
+        self._shift = 0
         self._sound: Sound | None = None
         self._container: OutputContainer | None = None
         self._part = self.path.with_name(f".{self.path.name}.{os.getpid()}.part")
@@ -132,19 +134,21 @@ class VideoWriter:
         if not 0 <= crf <= 51:
             raise UsageError(f"crf {crf} is not between 0 (lossless) and 51 (worst)")
         if min(self._size) < 2 or max(self._size) > 16384:
-            raise UsageError(f"frames of {self._size[0]}x{self._size[1]} cannot be H.264 (2 to 16384 pixels a side)")
+            raise UsageError(
+                f"frames of {self._size[0]}x{self._size[1]} cannot be H.264 (2 to 16384 pixels a side)"
+            )
         if self._rate <= 0 or self._time_base <= 0:
             raise UsageError(f"rate {self._rate} and time base {self._time_base} must be above 0")
         if self._time_base.denominator > _LARGEST_SCALE:
-            raise UsageError(f"time base {self._time_base} is too fine for a video file (2^31 - 1 parts a second)")
+            raise UsageError(
+                f"time base {self._time_base} is too fine for a video file (2^31 - 1 parts a second)"
+            )
         if self.path.is_dir():
             raise UsageError(f"{self.path} is a folder", hint="name a file, such as out.mp4")
         if self.path.exists() and not self._force:
             raise OutputExists(self.path)
 
-    def _open(
-        self, sound_from: Path | str | None, crf: int, preset: str, metadata: dict[str, str]
-    ) -> None:
+    def _open(self, sound_from: Path | str | None, crf: int, preset: str, metadata: dict[str, str]) -> None:
         try:
             self.path.parent.mkdir(parents=True, exist_ok=True)
             self._part.touch()  # fails now rather than after the first frame
@@ -202,17 +206,18 @@ class VideoWriter:
         """
         width, height = self._size
         if rgb.shape != (height, width, 3) or rgb.dtype != np.uint8:
-            raise VideoError(f"{self.path}: a frame is {rgb.dtype} {rgb.shape}, not uint8 {(height, width, 3)}")
+            raise VideoError(
+                f"{self.path}: a frame is {rgb.dtype} {rgb.shape}, not uint8 {(height, width, 3)}"
+            )
         if self._last is not None and pts <= self._last:
             raise VideoError(f"{self.path}: pts {pts} does not come after {self._last}")
         if self._container is None:
             raise VideoError(f"{self.path} is closed already")
-        if self._first is None:
+        if self._last is None:
             self._begin(pts)
         self._last = pts
         frame = self._reformat(rgb)
-        frame.pts, frame.time_base = pts, self._time_base
-        frame.duration = max(round(1 / (self._rate * self._time_base)), 1)
+        frame.pts, frame.time_base = pts + self._shift, self._time_base
         try:
             self._mux(self._stream.encode(frame))
         except (av.FFmpegError, OSError) as error:
@@ -220,11 +225,14 @@ class VideoWriter:
         self.frames += 1
 
     def _begin(self, pts: int) -> None:
-        self._first = pts
         assert self._container is not None
+        if pts < 0:
+            # An mp4 shows nothing before 0: the film is moved as a whole, sound and all.
+            self._shift = -pts
+            _log.info("%s: starts at %s s; moved to 0", self.path, float(pts * self._time_base))
         if self._sound is not None:
-            self._sound.begin(pts * self._time_base)
-        if self._suffix != ".mkv" and pts != 0:
+            self._sound.begin(pts * self._time_base, self._shift * self._time_base)
+        if self._suffix != ".mkv" and pts > 0:
             # A late start is written as an empty edit, which counts in units of the whole film's time scale.
             rate = (self._sound and self._sound.sample_rate) or 1
             exact = math.lcm(self._time_base.denominator, rate)
@@ -248,15 +256,21 @@ class VideoWriter:
 
     def _mux(self, packets: list[Packet[VideoStream]]) -> None:
         assert self._container is not None
+        # The encoder rounds the length of a frame down, to nothing for a coarse time base: the last one,
+        # whose length no later frame tells, would vanish.
+        length = max(round(1 / (self._rate * self._time_base)), 1)
         for packet in packets:
+            packet.duration = length
             if self._sound is not None and packet.dts is not None:
-                # Sound first, and a little ahead: players read a file front to back.
-                self._sound.feed(packet.dts * packet.time_base + 1)
+                # Up to here and not ahead: this picture may be the last one.
+                self._sound.feed((packet.dts - self._shift) * self._time_base)
             self._container.mux(packet)
 
     def _finish(self) -> None:
         if self._last is None:
-            raise VideoError(f"{self.path}: no frame was written", hint="is the source shorter than its start?")
+            raise VideoError(
+                f"{self.path}: no frame was written", hint="is the source shorter than its start?"
+            )
         assert self._container is not None
         try:
             self._mux(self._stream.encode(None))
@@ -282,12 +296,16 @@ class VideoWriter:
             self._close()
         except (av.FFmpegError, OSError, ValueError):
             _log.debug("closing %s failed", self._part, exc_info=True)
-        self._part.unlink(missing_ok=True)
+        with contextlib.suppress(OSError):  # it may never have come into being
+            self._part.unlink()
 
     def _failure(self, error: BaseException) -> VideoError:
         number = getattr(error, "errno", None)
         if number in (errno.ENOSPC, errno.EDQUOT, errno.EFBIG):
             what, hint = "the disk is full", "free some space or write to another disk"
         else:
-            what, hint = getattr(error, "strerror", None) or str(error), "check the folder and its permissions"
+            what, hint = (
+                getattr(error, "strerror", None) or str(error),
+                "check the folder and its permissions",
+            )
         return VideoError(f"{self.path} cannot be written: {what} (after {self.frames} frames)", hint=hint)
