@@ -101,8 +101,7 @@ def track_person(
     info = probe(path)
     place = None
     if cache:
-        key = content_key(path, {"poses": 1, "backend": component_id(backend, component)})
-        place = cache_folder("poses") / f"{key}.npz"
+        place = _cache_place(path, backend, component)
         if (known := _read_cached(place)) is not None:
             return known
     found = _track(path, backend, info.size, info.time_base, info.frames, progress)
@@ -116,6 +115,16 @@ def track_person(
     if place is not None:
         _write_cached(place, found)
     return found
+
+
+def is_tracked(video: str | os.PathLike[str], backend: PoseBackend, component: Component) -> bool:
+    """Whether `track_person` would find its result in the cache; the arguments are the same."""
+    return _cache_place(Path(video), backend, component).exists()
+
+
+def _cache_place(path: Path, backend: PoseBackend, component: Component) -> Path:
+    key = content_key(path, {"poses": 1, "backend": component_id(backend, component)})
+    return cache_folder("poses") / f"{key}.npz"
 
 
 def _track(

@@ -1,0 +1,95 @@
+"""`dancekit ls`: what there is. Imports no component, and no torch."""
+
+from __future__ import annotations
+
+from typing import Annotated, Any
+
+import typer
+
+from dancekit.cli.console import Terminal
+from dancekit.cli.options import Json, Quiet, Verbose
+from dancekit.errors import DancekitError, UnknownName
+
+RECIPES = "recipes"
+
+
+def ls(
+    kind: Annotated[
+        str | None,
+        typer.Argument(metavar="KIND|recipes", help="Only these: pose, filter, generator, ... or recipes."),
+    ] = None,
+    as_json: Json = False,
+    verbose: Verbose = 0,
+    quiet: Quiet = False,
+) -> None:
+    """List components and recipes.
+
+    Examples:
+      dancekit ls
+      dancekit ls generator
+      dancekit ls recipes --json
+    """
+    from dancekit.registry import plugin_problems
+
+    terminal = Terminal(verbose=verbose, quiet=quiet, as_json=as_json)
+    components = [] if kind == RECIPES else list_all(kind)
+    recipes = list_recipes() if kind in (None, RECIPES) else []
+    if components:
+        foreign = any(each["distribution"] != "dancekit" for each in components)
+        head = ["kind", "name", *(["from"] if foreign else []), "what it is"]
+        keys = ["kind", "name", *(["distribution"] if foreign else []), "summary"]
+        terminal.table(head, [[str(each[key]) for key in keys] for each in components])
+    if recipes:
+        if components:
+            terminal.result("")
+        terminal.table(["recipe", "what it is for"], [[each["name"], each["summary"]] for each in recipes])
+    problems = plugin_problems()
+    for problem in [*problems, *(_clash(each) for each in components if each["clashes"])]:
+        terminal.warn(problem)
+    terminal.json({"components": components, "recipes": recipes, "problems": problems})
+
+
+def list_all(kind: str | None) -> list[dict[str, Any]]:
+    """Components as plain data.
+
+    Raises:
+        UnknownName: No such kind.
+    """
+    from dancekit.registry import kinds, list_components, summary
+    from dancekit.registry.core import did_you_mean
+
+    words = [*kinds(), RECIPES]
+    if kind is not None and kind not in words:
+        raise UnknownName(
+            f"there is no kind {kind!r}{did_you_mean(kind, words)}", hint=f"the kinds are {', '.join(words)}"
+        )
+    return [
+        {
+            "kind": entry.kind,
+            "name": entry.name,
+            "summary": summary(entry),
+            "distribution": entry.distribution,
+            "clashes": list(entry.clashes),
+        }
+        for entry in list_components(kind)
+    ]
+
+
+def list_recipes() -> list[dict[str, str]]:
+    """Packaged recipes as plain data; one that cannot be read is listed with what is wrong."""
+    from dancekit.config import recipe_names
+    from dancekit.config.load import read_recipe, summary_of
+
+    found = []
+    for name in recipe_names():
+        try:
+            text = summary_of(read_recipe(name)[0])
+        except DancekitError as error:
+            text = f"(broken: {error})"
+        found.append({"name": name, "summary": text})
+    return found
+
+
+def _clash(entry: dict[str, Any]) -> str:
+    others = ", ".join(entry["clashes"])
+    return f"{entry['kind']} {entry['name']!r} is claimed by {entry['distribution']} and {others}"

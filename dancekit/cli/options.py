@@ -1,0 +1,100 @@
+"""Options that mean the same in every command, and the arguments that are checked the same way."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Collection, Sequence
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from dancekit.errors import OutputExists, UsageError
+
+Force = Annotated[bool, typer.Option("--force", help="Replace what is at --out already.")]
+Json = Annotated[bool, typer.Option("--json", help="Print the result as JSON, for programs.")]
+Device = Annotated[
+    str, typer.Option("--device", metavar="NAME", help="cpu, cuda, mps, or auto for the best there is.")
+]
+Seed = Annotated[int | None, typer.Option("--seed", metavar="N", help="Of every random draw: train.seed=N.")]
+Verbose = Annotated[
+    int,
+    typer.Option(
+        "--verbose", "-v", count=True, show_default=False, help="Say more; -vv everything, with tracebacks."
+    ),
+]
+Quiet = Annotated[bool, typer.Option("--quiet", "-q", help="Say nothing but errors.")]
+RecipeName = Annotated[
+    str,
+    typer.Option("--recipe", metavar="NAME|FILE", help="A packaged recipe (dancekit ls recipes), or a file."),
+]
+Overrides = Annotated[
+    list[str] | None,
+    typer.Argument(
+        metavar="KEY=VALUE", help="Changes to the recipe, such as train.steps=200.", show_default=False
+    ),
+]
+
+_OVERRIDE = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_.\[\]-]*=")
+_VIDEO = (".mp4", ".m4v", ".mov", ".mkv")
+
+
+def is_override(text: str) -> bool:
+    """Whether an argument is of the form key=value."""
+    return _OVERRIDE.match(text) is not None
+
+
+def check_overrides(given: Sequence[str] | None, *, seed: int | None = None) -> list[str]:
+    """The overrides in order; `--seed` comes first, so that an explicit `train.seed=` must agree with it.
+
+    Raises:
+        UsageError: Something is no `key=value`, or the seed is given twice.
+    """
+    overrides = list(given or ())
+    for text in overrides:
+        if not is_override(text):
+            raise UsageError(
+                f"{text!r} is not an override",
+                hint="after the names only key=value is expected, such as train.steps=200",
+            )
+    if seed is None:
+        return overrides
+    if any(text.startswith("train.seed=") and text != f"train.seed={seed}" for text in overrides):
+        raise UsageError(f"--seed {seed} and train.seed= disagree", hint="give one of them")
+    return [f"train.seed={seed}", *overrides]
+
+
+def has_override(overrides: Collection[str], key: str) -> bool:
+    """Whether the user set a key."""
+    return any(text.partition("=")[0].strip() == key for text in overrides)
+
+
+def check_output(path: Path, *, force: bool, suffixes: tuple[str, ...] = _VIDEO) -> Path:
+    """Refuse an output before any work is done: taken already, a folder, of a wrong kind, or not writable.
+
+    Args:
+        path: Where the result is to go.
+        force: Whether a file there may be replaced.
+        suffixes: Those that are possible.
+
+    Returns:
+        The path.
+
+    Raises:
+        OutputExists: There is something, and `force` is off.
+        UsageError: It cannot be the name of this kind of file.
+    """
+    if path.suffix.lower() not in suffixes:
+        raise UsageError(f"--out {path}: the name must end in {' or '.join(suffixes)}")
+    if path.is_dir():
+        raise UsageError(
+            f"--out {path} is a folder", hint=f"name a file, such as {path / ('out' + suffixes[0])}"
+        )
+    if path.exists() and not force:
+        raise OutputExists(path)
+    for parent in path.absolute().parents:
+        if parent.exists():
+            if not parent.is_dir():
+                raise UsageError(f"--out {path}: {parent} is a file, not a folder")
+            break
+    return path

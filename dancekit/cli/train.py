@@ -1,0 +1,146 @@
+"""`dancekit train`: a video of the target becomes a dancer."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from dancekit.cli.console import INTERRUPTED, Terminal
+from dancekit.cli.options import (
+    Device,
+    Force,
+    Json,
+    Overrides,
+    Quiet,
+    RecipeName,
+    Seed,
+    Verbose,
+    check_overrides,
+    is_override,
+)
+from dancekit.errors import OutputExists, UsageError
+
+if TYPE_CHECKING:
+    from dancekit.training import TrainResult
+
+
+def train(
+    overrides: Overrides = None,
+    target: Annotated[
+        Path | None,
+        typer.Option("--target", metavar="VIDEO", help="One person, whole body, camera that does not move."),
+    ] = None,
+    recipe: RecipeName = "quick",
+    out: Annotated[
+        Path | None,
+        typer.Option(
+            "--out", metavar="RUN", help="The run folder. [dim]Default: runs/<name of the target>[/]"
+        ),
+    ] = None,
+    resume: Annotated[
+        bool, typer.Option("--resume", help="Go on exactly where the run in --out stopped.")
+    ] = False,
+    licence: Annotated[
+        str, typer.Option("--licence", metavar="SPDX", help="Written into the dancer file.")
+    ] = "",
+    consent: Annotated[
+        str,
+        typer.Option(
+            "--consent", metavar="TEXT", help="What the person shown agreed to; written into the file."
+        ),
+    ] = "",
+    force: Force = False,
+    device: Device = "auto",
+    seed: Seed = None,
+    as_json: Json = False,
+    verbose: Verbose = 0,
+    quiet: Quiet = False,
+) -> None:
+    """Train a dancer on a video of the target.
+
+    The run folder holds the dancer (dancer.safetensors), previews,
+    metrics.jsonl and checkpoints. Ctrl-C stops after the running step and
+    keeps everything; --resume goes on, exactly as if nothing had happened.
+
+    Examples:
+      dancekit train --target me.mp4
+      dancekit train --target me.mp4 --out runs/try train.steps=200
+      dancekit train --target me.mp4 --out runs/try --resume
+      dancekit train --target me.mp4 --recipe mine.yaml generator.ngf=16
+    """
+    terminal = Terminal(verbose=verbose, quiet=quiet, as_json=as_json)
+    changes = check_overrides(overrides if target else _no_target(overrides), seed=seed)
+    if target is None:
+        raise UsageError("the target is missing", hint="dancekit train --target VIDEO")
+    run = out or Path("runs") / target.stem
+    if resume and force:
+        raise UsageError(
+            "--resume and --force contradict each other", hint="go on with the run, or replace it"
+        )
+    if resume and not run.is_dir():
+        raise UsageError(
+            f"{run} does not exist, there is nothing to resume", hint="leave --resume away, or check --out"
+        )
+    if run.exists() and not run.is_dir():
+        raise UsageError(f"--out {run} is a file", hint="name a folder")
+    if run.exists() and any(run.iterdir()) and not (resume or force):
+        raise OutputExists(run) if not (run / "checkpoints").is_dir() else _unfinished(run)
+
+    from dancekit.cli.interrupt import StopOnInterrupt
+    from dancekit.cli.progress import show_progress
+    from dancekit.config import load_recipe
+    from dancekit.training import train as train_dancer
+    from dancekit.video import probe
+
+    probe(target)  # first: it needs no torch
+    settings = load_recipe(recipe, changes)
+    with show_progress(terminal) as display, StopOnInterrupt(display, terminal.warn) as stop:
+        result = train_dancer(
+            target,
+            settings,
+            out=run,
+            device=device,
+            resume=resume,
+            force=force,
+            progress=stop.progress,
+            should_stop=stop.should_stop,
+            licence=licence,
+            consent=consent,
+        )
+    _report(terminal, result, settings.train.steps)
+    if not result.finished:
+        again = f"dancekit train --target {target} --out {run} --resume"
+        named = "" if recipe == "quick" else f" --recipe {recipe}"
+        terminal.log(f"to go on: {' '.join([again + named, *changes])}")
+        raise typer.Exit(INTERRUPTED)
+
+
+def _report(terminal: Terminal, result: TrainResult, steps: int) -> None:
+    done = f"step {result.steps} of {steps}"
+    terminal.log(f"{'finished' if result.finished else 'stopped'} at {done}")
+    terminal.result(str(result.dancer))
+    terminal.json(
+        {
+            "run": str(result.run),
+            "dancer": str(result.dancer),
+            "steps": result.steps,
+            "of": steps,
+            "finished": result.finished,
+        }
+    )
+
+
+def _unfinished(run: Path) -> UsageError:
+    return UsageError(f"{run} holds a run already", hint="--resume goes on with it, --force replaces it")
+
+
+def _no_target(overrides: list[str] | None) -> list[str]:
+    """The overrides, if there is no video among them that wants to be the target."""
+    for text in overrides or ():
+        if not is_override(text):
+            raise UsageError(
+                f"{text!r} is not an override", hint=f"is it the target? dancekit train --target {text}"
+            )
+    return overrides or []

@@ -1,0 +1,84 @@
+"""`dancekit transfer`: a dance, painted as a dancer."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from dancekit.cli.console import Terminal
+from dancekit.cli.options import Device, Force, Json, Overrides, Quiet, Verbose, check_output, check_overrides
+from dancekit.errors import UsageError
+
+
+def transfer(
+    source: Annotated[
+        Path, typer.Argument(metavar="SOURCE|POSE.npz", help="A video, or what dancekit pose wrote.")
+    ],
+    overrides: Overrides = None,
+    dancer: Annotated[
+        Path | None, typer.Option("--dancer", metavar="FILE", help="A trained target, .safetensors.")
+    ] = None,
+    out: Annotated[
+        Path | None,
+        typer.Option("--out", metavar="FILE", help="The video. [dim]Default: <source>_<dancer>.mp4[/]"),
+    ] = None,
+    full_frame: Annotated[
+        bool, typer.Option("--full-frame", help="Put the window back into the target's whole picture.")
+    ] = False,
+    force: Force = False,
+    device: Device = "auto",
+    as_json: Json = False,
+    verbose: Verbose = 0,
+    quiet: Quiet = False,
+) -> None:
+    r"""Paint a dancer doing the dance of a video.
+
+    Frames, rate and sound are the source's. Beside the video, a .json file
+    holds how the poses were fitted to the dancer's body: most surprises are
+    explained there.
+
+    Examples:
+      dancekit transfer idol.mp4 --dancer runs/me/dancer.safetensors
+      dancekit transfer idol.mp4 --dancer me.safetensors --full-frame
+      dancekit transfer idol.npz --dancer me.safetensors normalizer=identity
+    """
+    terminal = Terminal(verbose=verbose, quiet=quiet, as_json=as_json)
+    changes = check_overrides(overrides)
+    if dancer is None:
+        raise UsageError("the dancer is missing", hint=f"dancekit transfer {source} --dancer FILE")
+    if dancer.is_dir():
+        inside = dancer / "dancer.safetensors"
+        meant = f"did you mean {inside}?" if inside.exists() else "name a .safetensors file"
+        raise UsageError(f"--dancer {dancer} is a folder", hint=meant)
+    destination = check_output(out or Path(f"{source.stem}_{dancer.stem}.mp4"), force=force)
+
+    from dancekit.dancer import read_info
+
+    read_info(dancer)  # what is wrong with the file is said before torch is imported
+
+    from dancekit.cli.progress import show_progress
+    from dancekit.transfer import Dancer
+    from dancekit.video import probe
+
+    if source.suffix != ".npz":
+        probe(source)
+    with show_progress(terminal) as display:
+        result = Dancer.load(dancer, device=device).transfer(
+            source, destination, full_frame=full_frame, overrides=changes, force=force, progress=display
+        )
+    for warning in result.fitted.get("warnings", ()):
+        terminal.warn(warning)
+    if result.missing:
+        terminal.warn(f"nobody was found in {result.missing} of the source's {result.frames} frames")
+    terminal.result(str(result.out))
+    terminal.json(
+        {
+            "out": str(result.out),
+            "sidecar": str(result.sidecar),
+            "frames": result.frames,
+            "frames_without_person": result.missing,
+            "fitted": dict(result.fitted),
+        }
+    )
