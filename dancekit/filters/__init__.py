@@ -1,0 +1,1 @@
+"""Filters: clean a pose sequence, same frames, same skeleton."""

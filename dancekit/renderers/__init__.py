@@ -1,0 +1,1 @@
+"""Renderers: draw keypoints as the condition image of a generator."""

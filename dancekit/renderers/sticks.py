@@ -198,4 +198,7 @@ def _clip(
         leave = np.where(moves, np.minimum(leave, far), leave)
         inside &= moves | ((low <= 0) & (high >= 0))
     inside &= enter <= leave
-    return start + enter[:, None] * along, start + leave[:, None] * along, inside
+    # joints at 1e30 leave no digits for their clipped ends: keep those in the box as well
+    least, most = -margin[:, None], np.array(size) - 1 + margin[:, None]
+    ends = [np.clip(start + part[:, None] * along, least, most) for part in (enter, leave)]
+    return ends[0], ends[1], inside
