@@ -39,14 +39,7 @@ def load_recipe(name_or_path: str | Path, overrides: Sequence[str] = ()) -> Reci
         MissingExtra: The only trouble is an optional dependency that is not installed.
     """
     tree, problems = _read(name_or_path, overrides)
-    recipe = _checked(tree, problems)
-    params, troubles = _checked_params(tree, problems)
-    if troubles and not problems:
-        raise troubles[0]
-    problems += [str(trouble) for trouble in troubles]
-    if recipe is None or problems:
-        raise RecipeError(_in_order(problems))
-    return _with_params(recipe, params)
+    return _resolved(tree, problems)
 
 
 def load_tree(name_or_path: str | Path, overrides: Sequence[str] = ()) -> dict[str, Any]:
@@ -79,13 +72,7 @@ def complete(recipe: Recipe) -> Recipe:
         PluginError: The only trouble is a plugin that is broken or clashes.
         MissingExtra: The only trouble is an optional dependency that is not installed.
     """
-    problems: list[str] = []
-    params, troubles = _checked_params(_as_tree(recipe.to_json(), "recipe"), problems)
-    if troubles and not problems:
-        raise troubles[0]
-    if problems:
-        raise RecipeError(problems + [str(trouble) for trouble in troubles])
-    return _with_params(recipe, params)
+    return _resolved(_as_tree(recipe.to_json(), "recipe"), [])
 
 
 def override_recipe(recipe: Recipe, overrides: Sequence[str]) -> Recipe:
@@ -97,17 +84,24 @@ def override_recipe(recipe: Recipe, overrides: Sequence[str]) -> Recipe:
 
     Raises:
         RecipeError: Everything that is wrong, each with its override.
+        PluginError: The only trouble is a plugin that is broken or clashes.
+        MissingExtra: The only trouble is an optional dependency that is not installed.
     """
     problems: list[str] = []
     tree = without_idle_stages(apply_overrides(_as_tree(recipe.to_json(), "recipe"), overrides, problems))
-    changed = _checked(tree, problems)
+    return _resolved(tree, problems)
+
+
+def _resolved(tree: Node, problems: list[str]) -> Recipe:
+    """Check against schema and registry, and fill in every default."""
+    recipe = _checked(tree, problems)
     params, troubles = _checked_params(tree, problems)
     if troubles and not problems:
         raise troubles[0]
     problems += [str(trouble) for trouble in troubles]
-    if changed is None or problems:
-        raise RecipeError(problems)
-    return _with_params(changed, params)
+    if recipe is None or problems:
+        raise RecipeError(_in_order(problems))
+    return _with_params(recipe, params)
 
 
 def _in_order(problems: list[str]) -> list[str]:

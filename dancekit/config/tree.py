@@ -187,7 +187,7 @@ class _Reader:
         if isinstance(node, SequenceNode) and node.tag == f"{_TAG}seq":
             return Node([self.node(item, self._line(item)) for item in node.value], place)
         if node.tag in _TEXT and isinstance(node.value, str):
-            return Node(node.value, place)
+            return Node(self._text(node.value, place), place)
         if node.tag in _TYPED:
             try:
                 return Node(self._yaml.constructor.construct_object(node), place)
@@ -205,12 +205,20 @@ class _Reader:
                 self._problems.append(f"{place}: a key must be text, not a list or mapping")
             elif key.tag not in _TEXT:
                 self._problems.append(f"{place}: a key must be text: write '{key.value}' in quotes")
-            elif key.value in mapping:
-                first = mapping[key.value].place
-                self._problems.append(f"{place}: the key {key.value!r} stands here twice (first at {first})")
+            elif (name := self._text(key.value, place)) in mapping:
+                first = mapping[name].place
+                self._problems.append(f"{place}: the key {name!r} stands here twice (first at {first})")
             else:
-                mapping[key.value] = self.node(value, place)
+                mapping[name] = self.node(value, place)
         return mapping
+
+    def _text(self, text: str, place: str) -> str:
+        # JSON writes characters beyond U+FFFF as two escapes, which YAML reads as two halves.
+        try:
+            return text.encode("utf-16", "surrogatepass").decode("utf-16")
+        except UnicodeDecodeError:
+            self._problems.append(f"{place}: {text[:40]!r} is not valid Unicode text")
+            return ""
 
     def _line(self, node: Any) -> str:
         return self._place(node.start_mark.line + 1)

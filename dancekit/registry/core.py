@@ -189,7 +189,7 @@ def _broken(entry: Entry, reason: str) -> PluginError:
 
 def _raise_missing_module(entry: Entry, module: str, error: ModuleNotFoundError) -> NoReturn:
     missing = error.name or str(error)
-    itself = missing == module or module.startswith(f"{missing}.")
+    itself = missing == module or module.startswith(f"{missing}.") or missing.startswith(f"{HOME}.")
     extra = "" if itself else _extra_with(entry.distribution, missing)
     if itself or (entry.distribution != HOME and not extra):
         raise _broken(entry, f"{type(error).__name__}: {error}") from error

@@ -1,7 +1,7 @@
 """The constructor's signature as the schema of a component's parameters.
 
-Keyword-only parameters with a default are recipe parameters; those without one, and `device`, are wired by
-the builder. Types, bounds and defaults stand in the signature and nowhere else.
+Keyword-only parameters with a default are recipe parameters; those without one, `device` and
+`out_channels` are wired by the builder. Types, bounds and defaults stand in the signature and nowhere else.
 """
 
 from __future__ import annotations
@@ -22,7 +22,8 @@ from pydantic_core import SchemaError
 from dancekit.errors import PluginError
 from dancekit.registry.core import Entry, find, load
 
-_WIRED_WITH_DEFAULT = ("device",)
+_NOT_IN_RECIPES = ("device", "out_channels")
+"""Wired although they have a default: the machine and the image decide them, not the recipe."""
 
 
 @dataclass(frozen=True)
@@ -189,7 +190,7 @@ def _split(cls: type[Any], entry: Entry) -> tuple[dict[str, inspect.Parameter], 
             continue  # a class without a constructor of its own has object's (*args, **kwargs)
         if each.kind is not each.KEYWORD_ONLY:
             raise _unusable(entry, f"the constructor's parameter {each.name!r} is not keyword-only")
-        to_builder = each.default is each.empty or each.name in _WIRED_WITH_DEFAULT
+        to_builder = each.default is each.empty or each.name in _NOT_IN_RECIPES
         (by_builder if to_builder else recipe)[each.name] = each
     return recipe, by_builder
 
