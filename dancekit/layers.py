@@ -19,10 +19,10 @@ Norm = Literal["instance", "batch"]
 class InstanceNorm2d(nn.Module):
     """Instance normalization without parameters: the numbers of `nn.InstanceNorm2d(affine=False)`, sooner.
 
-    `F.instance_norm` copies a channels_last tensor to NCHW; normalizing each sample by its batch statistics is
-    the same function and keeps the layout (`benchmarks/generator.py` has the times). Group norm with one channel
-    a group keeps it too, but its channels_last kernel takes the variance as E[x^2] - E[x]^2 and loses three
-    digits where the mean is far from zero.
+    `F.instance_norm` copies a channels_last tensor to NCHW; normalizing each sample by its batch statistics
+    is the same function and keeps the layout (`benchmarks/generator.py` has the times). Group norm with one
+    channel a group keeps it too, but its channels_last kernel takes the variance as E[x^2] - E[x]^2 and loses
+    three digits where the mean is far from zero.
 
     Args:
         channels: C.
@@ -40,7 +40,10 @@ class InstanceNorm2d(nn.Module):
             return F.batch_norm(x, None, None, training=True, eps=self.eps)
         if x.device.type != "cpu":  # one launch, not one a sample
             return F.instance_norm(x, eps=self.eps)
-        samples = [F.batch_norm(sample, None, None, training=True, eps=self.eps) for sample in x.split(1)]
+        samples = [
+            F.batch_norm(sample, None, None, training=True, eps=self.eps)
+            for sample in x.tensor_split(x.shape[0])
+        ]
         return torch.cat(samples)
 
     def extra_repr(self) -> str:

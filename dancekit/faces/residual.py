@@ -91,7 +91,7 @@ class ResidualFace(nn.Module):
         """
         valid, safe = _without_nan(boxes, self.crop_size)
         crops = crop_boxes(torch.cat([condition.to(image.dtype), image], 1), safe, self.crop_size)
-        residual = self.model(channels_last(crops))
+        residual = self.model(channels_last(crops)).to(image.dtype)
         refined = (image + paste_boxes(residual, safe, (image.shape[2], image.shape[3]))).clamp(-1.0, 1.0)
         return torch.where(valid, refined, image)
 
@@ -131,9 +131,9 @@ def paste_boxes(crops: Tensor, boxes: Tensor, size: tuple[int, int]) -> Tensor:
 
 
 def _resample(images: Tensor, down: Tensor, across: Tensor) -> Tensor:
-    """Multiply down @ images @ across^T, outside of autocast: half precision is too coarse for pixels."""
+    """Multiply down @ images @ across^T, in single precision at least: half is too coarse for places."""
     with torch.autocast(images.device.type, enabled=False):
-        return down[:, None] @ images @ across[:, None].mT
+        return (down[:, None] @ images.to(down.dtype) @ across[:, None].mT).to(images.dtype)
 
 
 def _sampling(low: Tensor, high: Tensor, size: int, length: int, dtype: torch.dtype) -> Tensor:
@@ -142,7 +142,7 @@ def _sampling(low: Tensor, high: Tensor, size: int, length: int, dtype: torch.dt
     scale = (high - low)[:, None, None] / size
     step = torch.arange(size, device=low.device, dtype=low.dtype)[None, :, None] + 0.5
     at = (low[:, None, None] + step * scale).clamp(0, length - 1)
-    return _triangle(at, length, scale).to(dtype)
+    return _triangle(at, length, scale)
 
 
 def _placing(low: Tensor, high: Tensor, length: int, size: int, dtype: torch.dtype) -> Tensor:
@@ -153,7 +153,7 @@ def _placing(low: Tensor, high: Tensor, length: int, size: int, dtype: torch.dty
     at = ((pixel - low) / extent * size - 0.5).clamp(0, size - 1)
     edge = (torch.minimum(pixel - low, high - pixel) / (FEATHER * extent)).clamp(0, 1)
     fade = edge * edge * (3 - 2 * edge)
-    return (_triangle(at, size, size / extent) * fade).to(dtype)
+    return _triangle(at, size, size / extent) * fade
 
 
 def _triangle(at: Tensor, length: int, scale: Tensor) -> Tensor:

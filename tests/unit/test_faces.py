@@ -264,6 +264,17 @@ def test_crop_has_the_refiners_size_and_double_precision_and_repetition_work():
     assert y.dtype == torch.float64 and torch.equal(y, face(x[:, :3], x[:, :3], BOXES))
 
 
+def test_half_precision_places_the_crop_as_single_does():
+    boxes = torch.tensor([[101.5, 5.5, 133.5, 37.5]])
+    x = images(batch=1, width=160)
+    with torch.autocast("cpu", torch.bfloat16):
+        crops = crop_boxes(x, boxes, 16)
+        y = refiner()(x, x, boxes)
+    torch.testing.assert_close(crops, crop_boxes(x, boxes, 16), rtol=0, atol=0)
+    torch.testing.assert_close(crop_boxes(x.bfloat16(), boxes, 16).float(), crops, rtol=0, atol=2e-2)
+    assert y.dtype == torch.float32 and y.isfinite().all()
+
+
 def test_boxes_of_the_refiner_have_its_widths():
     skeleton = get_skeleton("coco_17")
     boxes = refiner(widths=4.0).boxes(*person(skeleton), skeleton)

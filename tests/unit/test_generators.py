@@ -142,6 +142,20 @@ def test_samples_of_a_batch_do_not_touch_each_other_and_runs_repeat_bit_for_bit(
     assert one[0].abs().max() <= 1
 
 
+@pytest.mark.parametrize("norm", ["instance", "batch"])
+def test_unet_may_shrink_the_image_to_one_pixel(norm):
+    network = UNet(ngf=2, depth=4, norm=norm, in_channels=3)
+    assert network(torch.randn(1, 3, 16, 16)).isfinite().all()
+
+
+def test_mixed_precision_runs():
+    network = Pix2PixHD(ngf=4, n_down=2, n_blocks=1, in_channels=3)
+    x = torch.randn(2, 3, 32, 32)
+    with torch.autocast("cpu", torch.bfloat16):
+        y = network(x)
+    torch.testing.assert_close(y.float(), network(x), rtol=0, atol=0.1)
+
+
 def test_dropout_acts_in_training_only():
     torch.manual_seed(0)
     network = UNet(ngf=2, depth=6, dropout=True, in_channels=3)
