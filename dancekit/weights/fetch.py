@@ -1,0 +1,218 @@
+"""Fetches weight files: into the user's cache, with the sha256 checked every time a file is used.
+
+`DANCEKIT_CACHE` moves the cache, `DANCEKIT_OFFLINE=1` forbids downloads. Files put into the cache by hand are
+as good as downloaded ones if their sha256 is right.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import logging
+import os
+import zipfile
+from collections.abc import Sequence
+from pathlib import Path
+from urllib.parse import urlsplit
+
+import platformdirs
+
+from dancekit.errors import ChecksumError, DancekitError, OfflineError
+from dancekit.weights.header import file_sha256
+
+MAX_MEMBER = 4 << 30
+"""Largest member that is unpacked from an archive, bytes."""
+
+_LOG = logging.getLogger(__name__)
+_CHUNK = 1 << 20
+_TIMEOUT = 30  # seconds without a byte
+
+
+def weights_folder() -> Path:
+    """Where fetched weights are kept: `$DANCEKIT_CACHE/weights`, or in the platform's user cache folder."""
+    root = os.environ.get("DANCEKIT_CACHE") or platformdirs.user_cache_dir("dancekit")
+    return Path(root) / "weights"
+
+
+def offline() -> bool:
+    """Whether `DANCEKIT_OFFLINE` forbids downloads."""
+    return os.environ.get("DANCEKIT_OFFLINE", "").strip().lower() not in ("", "0", "false", "no")
+
+
+def fetch(
+    url: str,
+    sha256: str | None,
+    *,
+    filename: str | None = None,
+    folder: Path | None = None,
+    mirrors: Sequence[str] = (),
+    trust_first: bool = False,
+    remedy: str = "",
+) -> Path:
+    """A local copy of a file whose sha256 is known.
+
+    A file in the cache is hashed before it is handed out; a download is hashed before it gets its name.
+
+    Args:
+        url: http(s) address.
+        sha256: The expected digest, 64 hexadecimal digits. None if it is not known: such a file is refused
+            unless `trust_first`.
+        filename: Name in the cache; the address's last part if None.
+        folder: Where to; `weights_folder()` if None.
+        mirrors: Other addresses of the same file, tried in order where the one before fails.
+        trust_first: Accept a first download of unknown digest and note its digest in `<filename>.sha256`
+            beside it; from then on the file must match. This notices changes, it does not verify the origin.
+        remedy: What the user can do instead, appended to the hint of every error.
+
+    Returns:
+        Path of the file.
+
+    Raises:
+        ChecksumError: The contents are not the expected ones (the file is removed), or nothing is expected
+            and `trust_first` is off.
+        OfflineError: It has to be downloaded, and downloads are forbidden or there is no network.
+        DancekitError: The server refuses, or the disk is full.
+    """
+    name = filename or Path(urlsplit(url).path).name
+    if Path(name).name != name or not name:
+        raise ValueError(f"{name!r} is not a file name")
+    path = (weights_folder() if folder is None else folder) / name
+    note = path.with_name(f"{name}.sha256")
+    expected = sha256.lower() if sha256 else _noted(note)
+    if path.exists():
+        if expected is None and not trust_first:
+            raise _unknown_digest(url, path, remedy)
+        found = file_sha256(path)
+        if expected is not None and found != expected:
+            path.unlink(missing_ok=True)
+            raise _mismatch(path, expected, found, url)
+        if expected is None:
+            note.write_text(found + "\n")
+        return path
+    if offline():
+        raise _missing(url, path, "DANCEKIT_OFFLINE is set", remedy)
+    if expected is None and not trust_first:
+        raise _unknown_digest(url, path, remedy)
+    found = _download_any([url, *mirrors], path, expected, remedy)
+    if expected is None:
+        note.write_text(found + "\n")
+    return path
+
+
+def _noted(note: Path) -> str | None:
+    try:
+        digest = note.read_text().strip().lower()
+    except FileNotFoundError:
+        return None
+    if len(digest) != 64 or set(digest) - set("0123456789abcdef"):
+        raise ChecksumError(
+            f"{note} does not hold a sha256", hint="delete it together with the file beside it"
+        )
+    return digest
+
+
+def _download_any(urls: Sequence[str], path: Path, expected: str | None, remedy: str) -> str:
+    first: DancekitError | None = None
+    for url in urls:
+        try:
+            return _download(url, path, expected, remedy)
+        except DancekitError as error:
+            _LOG.info("%s", error)
+            first = first or error
+    assert first is not None
+    raise first
+
+
+def _download(url: str, path: Path, expected: str | None, remedy: str) -> str:
+    import pooch
+    import requests
+
+    part = path.with_name(f".{path.name}.{os.getpid()}.part")
+    _LOG.info("downloading %s to %s", url, path)
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        with part.open("wb") as file:
+            pooch.HTTPDownloader(chunk_size=_CHUNK, timeout=_TIMEOUT)(url, file, None)
+            file.flush()
+            os.fsync(file.fileno())
+        found = file_sha256(part)
+        if expected is not None and found != expected:
+            raise _mismatch(path, expected, found, url)
+        part.replace(path)
+    except requests.HTTPError as error:
+        if error.response is not None:
+            error.response.close()  # pooch streams, and leaves a refused answer open
+        raise DancekitError(f"{url} cannot be had: {error}", hint=_by_hand(path, remedy)) from None
+    except requests.RequestException as error:
+        # connection refused, no route, no name, timeout, or cut off half-way
+        raise _missing(url, path, f"no connection ({type(error).__name__})", remedy) from None
+    except OSError as error:
+        raise DancekitError(f"{path} cannot be written: {error.strerror or error}") from error
+    finally:
+        part.unlink(missing_ok=True)
+    return found
+
+
+def _by_hand(path: Path, remedy: str) -> str:
+    text = f"or download it elsewhere and put it at {path}"
+    return f"{text}; {remedy}" if remedy else text
+
+
+def _missing(url: str, path: Path, why: str, remedy: str) -> OfflineError:
+    return OfflineError(
+        f"{path.name} is missing and cannot be downloaded: {why}. It comes from {url}",
+        hint=f"go online, {_by_hand(path, remedy)}",
+    )
+
+
+def _mismatch(path: Path, expected: str, found: str, url: str) -> ChecksumError:
+    return ChecksumError(
+        f"{path} has sha256 {found}, expected {expected}; it was removed", hint=f"get it again from {url}"
+    )
+
+
+def _unknown_digest(url: str, path: Path, remedy: str) -> ChecksumError:
+    hint = "download it by hand and check it where you can"
+    return ChecksumError(
+        f"no sha256 is known for {path.name} from {url}, so it is not used unchecked",
+        hint=f"{hint}; {remedy}" if remedy else hint,
+    )
+
+
+def read_member(path: Path, suffix: str, *, limit: int = MAX_MEMBER) -> bytes:
+    """The contents of a file, or of the only member of a zip archive that ends in `suffix`.
+
+    Nothing is unpacked to the disk, so no member's name can lead anywhere.
+
+    Args:
+        path: The file; a zip archive if it begins like one.
+        suffix: How the member's name ends, as `.onnx`.
+        limit: Refuse larger members.
+
+    Raises:
+        DancekitError: The archive is damaged, has no such member or several, or the member is too large.
+    """
+    try:
+        if not zipfile.is_zipfile(path):
+            return path.read_bytes()
+        with zipfile.ZipFile(path) as archive:
+            members = [
+                info for info in archive.infolist() if info.filename.endswith(suffix) and not info.is_dir()
+            ]
+            if len(members) != 1:
+                raise DancekitError(f"{path} holds {len(members)} files that end in {suffix}, expected one")
+            if members[0].file_size > limit:
+                raise DancekitError(
+                    f"{path}: {members[0].filename} is too large ({members[0].file_size} bytes)"
+                )
+            with archive.open(members[0]) as file:
+                # the size in the directory may lie: never read more than it says
+                return file.read(members[0].file_size)
+    except (zipfile.BadZipFile, EOFError, NotImplementedError, RuntimeError) as error:
+        raise DancekitError(f"{path} is a damaged archive: {error}") from None
+    except OSError as error:
+        raise DancekitError(f"{path} cannot be read: {error.strerror or error}") from None
+
+
+def bytes_sha256(content: bytes) -> str:
+    """The sha256 of bytes in memory, 64 hexadecimal digits."""
+    return hashlib.sha256(content).hexdigest()
