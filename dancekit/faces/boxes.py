@@ -9,8 +9,8 @@ from dancekit.types import Skeleton
 
 # A distance between two joints as a multiple of the head's width (ear to ear), measured upright and face on.
 # Perspective and turning only ever shorten a distance, so the largest of the estimates is the best one.
-# Adult means: bitragion breadth 145 mm, pupils 63 mm, nose to tragion 125 mm (anthropometry of Gordon et al.,
-# ANSUR 1988); keypoint shoulders 360 mm apart, shoulders to hips 500 mm.
+# Round adult proportions in mm; the anatomical body of ../shared/dancefloor has, as ratios, 0.40 (eyes), 0.86
+# (nose to ear), 1.9 (shoulder joints, which lie further in than detectors put them) and 3.3 (torso).
 HEAD_RATIOS = (
     ("left_ear", "right_ear", 1.0),
     ("left_eye", "right_eye", 63 / 145),
