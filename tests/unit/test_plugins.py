@@ -92,9 +92,7 @@ def test_a_clash_with_a_builtin_overwrites_nothing(install: Install) -> None:
         registry.load("generator", "unet")
     assert caught.value.hint == "keep one of them: pip uninstall dancekit-clashing"
     registry.load("generator", "pix2pixhd")  # other names do not care
-    with pytest.raises(
-        PluginError, match=r"override 'generator=unet': generator: .*'unet' is claimed"
-    ):
+    with pytest.raises(PluginError, match=r"override 'generator=unet': generator: .*'unet' is claimed"):
         load_recipe("quick", ["generator=unet"])
     with pytest.raises(RecipeError) as both:
         load_recipe("quick", ["generator=unet", "train.stpes=1"])

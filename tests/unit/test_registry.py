@@ -107,9 +107,7 @@ def test_unknown_names_say_what_is_meant_and_what_exists() -> None:
         match=r"unknown generator 'pix2pixdh'; did you mean 'pix2pixhd'\?.*unet.*dancekit ls generator",
     ):
         registry.load("generator", "pix2pixdh")
-    with pytest.raises(
-        UnknownName, match=r"component 'generatr'; did you mean 'generator'\?.*face"
-    ):
+    with pytest.raises(UnknownName, match=r"component 'generatr'; did you mean 'generator'\?.*face"):
         registry.list_components("generatr")
     with pytest.raises(UnknownName, match=r"unknown face 'dancekit.faces.none:NoFace'"):
         registry.load("face", "dancekit.faces.none:NoFace")
