@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from dancekit.data.poses import estimate_poses as estimate_poses
     from dancekit.errors import DancekitError as DancekitError
     from dancekit.registry import list_components as list_components
-    from dancekit.train import train as train
+    from dancekit.training import train as train
     from dancekit.transfer import Dancer as Dancer
     from dancekit.types import PoseSequence as PoseSequence
 
@@ -26,7 +26,7 @@ _LAZY = {
     "create": "dancekit.build",
     "estimate_poses": "dancekit.data.poses",
     "list_components": "dancekit.registry",
-    "train": "dancekit.train",
+    "train": "dancekit.training",
 }
 __all__ = [*sorted(_LAZY), "__version__"]
 

@@ -11,9 +11,12 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
+from pydantic import ValidationError
+
 from dancekit import registry
 from dancekit.config import Component, LossTerm, Recipe
-from dancekit.contracts import AdversarialLoss, Augmentation, Filter, Normalizer, PoseBackend, Renderer, TemporalStrategy
+from dancekit.config.explain import explain
+from dancekit.contracts import AdversarialLoss, Augmentation, Background, Filter, Normalizer, PoseBackend, Renderer, TemporalStrategy
 from dancekit.errors import IncompatibleParts, UsageError
 from dancekit.types import Skeleton
 
@@ -52,8 +55,13 @@ def create(kind: str, name: str, **params: Any) -> Any:
             [f"no parameter {key!r}" for key in unknown] + [f"parameter {key!r} is missing" for key in missing]
         )
         raise UsageError(f"{kind} {name}: {text}", hint=f"it has {', '.join(known)}")
-    checked = registry.check_parameters(kind, name, {k: v for k, v in params.items() if k in model.model_fields})
-    return target(**checked, **wired)
+    given = {key: value for key, value in params.items() if key in model.model_fields}
+    try:
+        checked = model.model_validate(given)
+    except ValidationError as error:
+        problems = "; ".join(f"{where}: {what}" for where, _, what in explain(error, given, model))
+        raise UsageError(f"{kind} {name}: {problems}") from None
+    return target(**{key: getattr(checked, key) for key in given}, **wired)
 
 
 def _make(kind: str, component: Component, **wired: Any) -> Any:
@@ -132,12 +140,13 @@ class PaintingParts:
 
     renderer: Renderer
     generator: nn.Module
+    background: Background
     temporal: TemporalStrategy
     face: nn.Module
 
 
 def build_painting(recipe: Recipe, skeleton: Skeleton) -> PaintingParts:
-    """Renderer, temporal strategy, generator and face refiner, checked against each other.
+    """Renderer, temporal strategy, generator, background and face refiner, checked against each other.
 
     Weights are initialized; under `torch.device("meta")` nothing is allocated.
 
@@ -152,7 +161,13 @@ def build_painting(recipe: Recipe, skeleton: Skeleton) -> PaintingParts:
         )
     temporal: TemporalStrategy = _make("temporal", recipe.temporal)
     channels = renderer.spec.channels
-    generator = _make("generator", recipe.generator, in_channels=temporal.generator_channels(channels))
+    background: Background = _make("background", recipe.background)
+    generator = _make(
+        "generator",
+        recipe.generator,
+        in_channels=temporal.generator_channels(channels),
+        out_channels=background.generator_channels,
+    )
     wrong = [side for side in recipe.size if side % generator.spec.multiple_of]
     if wrong:
         raise IncompatibleParts(
@@ -160,7 +175,7 @@ def build_painting(recipe: Recipe, skeleton: Skeleton) -> PaintingParts:
             hint=f"both sides must be multiples of {generator.spec.multiple_of}",
         )
     face = _make("face", recipe.face, condition_channels=channels)
-    return PaintingParts(renderer, generator, temporal, face)
+    return PaintingParts(renderer, generator, background, temporal, face)
 
 
 @dataclass(frozen=True, eq=False)

@@ -12,7 +12,7 @@ Letters: B batch, T time, P person, C channel, H W image, K joint. Images inside
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Protocol, runtime_checkable
 
@@ -32,6 +32,7 @@ KINDS = (
     "generator",
     "discriminator",
     "loss",
+    "background",
     "temporal",
     "face",
     "augmentation",
@@ -174,13 +175,13 @@ class GeneratorSpec:
 
 
 class Generator(Protocol):
-    """An `nn.Module` that knows nothing of time: one tensor in, one image out. Wired: `in_channels`."""
+    """An `nn.Module` that knows nothing of time. Wired: `in_channels`, `out_channels`."""
 
     version: int
     spec: GeneratorSpec
 
     def __call__(self, condition: Tensor) -> Tensor:
-        """(B, C, H, W) to (B, 3, H, W) in [-1, 1]."""
+        """(B, in_channels, H, W) to (B, out_channels, H, W) in [-1, 1]."""
         ...
 
 
@@ -191,6 +192,18 @@ class Discriminator(Protocol):
 
     def __call__(self, view: Tensor) -> list[list[Tensor]]:
         """(B, C, H, W) to, per scale (finest first), the feature maps of each layer; the last one is the logits."""
+        ...
+
+
+class Background(Protocol):
+    """Makes the image of a generator's output: what is behind the person."""
+
+    version: int
+    generator_channels: int
+    """C of the generator's output."""
+
+    def compose(self, output: Tensor, plate: Tensor) -> Tensor:
+        """(B, generator_channels, H, W) and the clean plate (B or 1, 3, H, W) to (B, 3, H, W) in [-1, 1]."""
         ...
 
 
@@ -209,11 +222,13 @@ class TemporalStrategy(Protocol):
         """C of the discriminator's view."""
         ...
 
-    def step(self, generator: Generator, condition: Tensor, state: Tensor | None) -> tuple[Tensor, Tensor | None]:
+    def step(
+        self, generator: Callable[[Tensor], Tensor], condition: Tensor, state: Tensor | None
+    ) -> tuple[Tensor, Tensor | None]:
         """Paint one frame.
 
         Args:
-            generator: The network.
+            generator: The network and the background behind it: (B, C', H, W) to images (B, 3, H, W).
             condition: (B, C, H, W).
             state: What the last step returned; None at the start of a clip and after a cut.
 
@@ -273,6 +288,7 @@ class Clip:
         mask: (T, 1, H, W) float32 in [0, 1]: 1 = the person.
         xy: (T, K, 2) float32 pixels of the images, NaN where missing.
         score: (T, K) float32.
+        plate: (1, 3, H, W) float32 in [-1, 1]: the clean plate behind the person, moved and coloured alike.
         skeleton: What the joints are.
     """
 
@@ -280,6 +296,7 @@ class Clip:
     mask: Tensor
     xy: Tensor
     score: Tensor
+    plate: Tensor
     skeleton: Skeleton
 
 

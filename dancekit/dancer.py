@@ -34,7 +34,7 @@ FORMAT = 1
 LARGEST_TARGET_TRACK = 4096
 """Frames of target poses that are kept, evenly spaced, so that a long clip does not bloat the file."""
 
-_VERSIONED = ("pose", "normalizer", "renderer", "generator", "temporal", "face")
+_VERSIONED = ("pose", "normalizer", "renderer", "generator", "background", "temporal", "face")
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -19,13 +19,17 @@ class Painter:
     Args:
         parts: Renderer, generator, temporal strategy and face refiner; put into eval mode.
         skeleton: What the joints of the poses are.
+        plate: (h, w, 3) uint8, the window of the clean plate.
         device: Where the networks are.
     """
 
-    def __init__(self, parts: PaintingParts, skeleton: Skeleton, device: str) -> None:
+    def __init__(
+        self, parts: PaintingParts, skeleton: Skeleton, plate: NDArray[np.uint8], device: str
+    ) -> None:
         self.parts = parts
         self.skeleton = skeleton
         self.device = device
+        self._plate = torch.from_numpy(plate.copy()).permute(2, 0, 1)[None].float().div(127.5).sub(1).to(device)
         parts.generator.eval()
         parts.face.eval()
 
@@ -50,12 +54,15 @@ class Painter:
                 state = None
             # not around the yield: the mode would leak into the caller's code between two frames
             with torch.inference_mode():
-                image, state = self.parts.temporal.step(self.parts.generator, condition, state)
+                image, state = self.parts.temporal.step(self._generate, condition, state)
                 box = torch.from_numpy(boxes[number : number + 1]).to(self.device)
                 image = self.parts.face(image, condition, box)
                 state = self.parts.temporal.remember(image, state)
                 painted = to_uint8(image)[0]
             yield painted
+
+    def _generate(self, condition: torch.Tensor) -> torch.Tensor:
+        return self.parts.background.compose(self.parts.generator(condition), self._plate)
 
     def sticks(self, xy: NDArray[np.float32], score: NDArray[np.float32]) -> NDArray[np.uint8]:
         """The condition image of one frame as a picture: (K, 2) and (K,) to (h, w, 3) uint8."""

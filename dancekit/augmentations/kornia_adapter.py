@@ -27,7 +27,12 @@ def mirror_clip(clip: Clip) -> Clip:
     xy = clip.xy[:, order].clone()
     xy[..., 0] = clip.images.shape[-1] - 1 - xy[..., 0]
     return replace(
-        clip, images=clip.images.flip(-1), mask=clip.mask.flip(-1), xy=xy, score=clip.score[:, order].clone()
+        clip,
+        images=clip.images.flip(-1),
+        mask=clip.mask.flip(-1),
+        plate=clip.plate.flip(-1),
+        xy=xy,
+        score=clip.score[:, order].clone(),
     )
 
 
@@ -58,7 +63,7 @@ def affine_matrix(size: tuple[int, int], *, angle: float, scale: float, shift: t
 
 
 def warp_clip(clip: Clip, matrix: Tensor) -> Clip:
-    """Warp a clip by one affine map, bilinearly.
+    """Warp a clip by one affine map, bicubically (the mask bilinearly).
 
     What comes in from beyond the image is its reflection (no black borders to learn), but never a person: the
     mask is padded with zeros. Joints pushed out of the image stay, so that limbs are drawn to its edge; those
@@ -68,16 +73,26 @@ def warp_clip(clip: Clip, matrix: Tensor) -> Clip:
         clip: What to warp.
         matrix: (2, 3) old pixels to new pixels.
     """
+    import torch
     from kornia.geometry.transform import warp_affine
 
     frames, _, height, width = clip.images.shape
     forward = matrix.to(clip.images)[None].expand(frames, -1, -1)
-    images = warp_affine(clip.images, forward, (height, width), padding_mode="reflection", align_corners=True)
+    pixels = torch.cat([clip.images, clip.plate.to(clip.images)])
+    # bicubic: a bilinear warp would teach the generator to blur
+    moved = warp_affine(
+        pixels,
+        matrix.to(pixels)[None].expand(len(pixels), -1, -1),
+        (height, width),
+        mode="bicubic",
+        padding_mode="reflection",
+        align_corners=True,
+    ).clamp(-1, 1)
     mask = warp_affine(
         clip.mask, forward.to(clip.mask), (height, width), padding_mode="zeros", align_corners=True
     )
     xy, score = _move_joints(clip.xy, clip.score, matrix, (width, height))
-    return replace(clip, images=images, mask=mask, xy=xy, score=score)
+    return replace(clip, images=moved[:frames], plate=moved[frames:], mask=mask, xy=xy, score=score)
 
 
 def _move_joints(xy: Tensor, score: Tensor, matrix: Tensor, size: tuple[int, int]) -> tuple[Tensor, Tensor]:

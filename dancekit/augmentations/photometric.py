@@ -62,4 +62,4 @@ class Colour:
         if not parameters["on"]:
             return clip
         numbers = {name: parameters[name] for name in ("brightness", "contrast", "saturation", "hue")}
-        return replace(clip, images=recolour(clip.images, **numbers))
+        return replace(clip, images=recolour(clip.images, **numbers), plate=recolour(clip.plate, **numbers))

@@ -162,6 +162,7 @@ class Recipe(_Model):
         renderer: Draws the condition image.
         generator: Paints.
         discriminator: Judges.
+        background: What is behind the person.
         temporal: Gives the generator its history.
         face: Sharpens the face.
         losses: The body's objective.
@@ -180,6 +181,7 @@ class Recipe(_Model):
     renderer: Component
     generator: Component
     discriminator: Component
+    background: Component = Component(name="painted")
     temporal: Component
     face: Component
     losses: Annotated[list[LossTerm], Field(min_length=1)]

@@ -58,15 +58,21 @@ class TrainingSet:
     def clip(self, start: int, length: int) -> Clip:
         """Frames start .. start + length as torch tensors on the CPU."""
         part = slice(start, start + length)
-        images = torch.from_numpy(np.array(self.frames[part])).permute(0, 3, 1, 2).float().div_(127.5).sub_(1)
+        plate = crop(self.plate, self.window)
         masks = torch.from_numpy(np.array(self.masks[part]))[:, None].float().div_(255)
         return Clip(
-            images=images,
+            images=to_images(self.frames[part]),
             mask=masks,
             xy=torch.from_numpy(self.window.to_window(self.target.xy[part])),
             score=torch.from_numpy(self.target.score[part].copy()),
+            plate=to_images(plate[None]),
             skeleton=self.target.skeleton,
         )
+
+
+def to_images(frames: NDArray[np.uint8]) -> torch.Tensor:
+    """(T, H, W, 3) uint8 to (T, 3, H, W) float32 in [-1, 1]."""
+    return torch.from_numpy(np.array(frames)).permute(0, 3, 1, 2).float().div_(127.5).sub_(1)
 
 
 def prepare(

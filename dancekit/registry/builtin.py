@@ -32,6 +32,10 @@ BUILTIN: dict[str, dict[str, str]] = {
         "feature_matching": "dancekit.losses.feature_matching:FeatureMatching",
         "l1": "dancekit.losses.reconstruction:L1",
     },
+    "background": {
+        "painted": "dancekit.backgrounds.painted:Painted",
+        "plate": "dancekit.backgrounds.plate:Plate",
+    },
     "temporal": {
         "single": "dancekit.temporal.single:Single",
         "previous_frame": "dancekit.temporal.previous_frame:PreviousFrame",

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 import torch
 from torch import Tensor
 
-from dancekit.contracts import Generator
 
 
 class PreviousFrame:
@@ -34,7 +35,7 @@ class PreviousFrame:
         return 2 * condition_channels + 6
 
     def step(
-        self, generator: Generator, condition: Tensor, state: Tensor | None
+        self, generator: Callable[[Tensor], Tensor], condition: Tensor, state: Tensor | None
     ) -> tuple[Tensor, Tensor | None]:
         """Paint one frame from (B, C, H, W) and the previous image (None: zeros); the state is the image."""
         if state is None:

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 import torch
 from torch import Tensor
 
-from dancekit.contracts import Generator
 
 
 class Single:
@@ -23,7 +24,7 @@ class Single:
         return condition_channels + 3
 
     def step(
-        self, generator: Generator, condition: Tensor, state: Tensor | None
+        self, generator: Callable[[Tensor], Tensor], condition: Tensor, state: Tensor | None
     ) -> tuple[Tensor, Tensor | None]:
         """Paint one frame from (B, C, H, W); the state is always None."""
         return generator(condition), None

@@ -21,7 +21,7 @@ from numpy.typing import NDArray
 from dancekit.build import PaintingParts, build_filters, build_normalizer, build_painting, build_pose, resolve_device
 from dancekit.config import Component, Recipe, override_recipe
 from dancekit.dancer import DancerInfo, check_versions, read_info, read_plate, read_target
-from dancekit.data.framing import paste
+from dancekit.data.framing import crop, paste
 from dancekit.data.poses import apply_filters, track_person
 from dancekit.data.progress import Progress, silent
 from dancekit.errors import DancerError, OutputExists, PoseError, UsageError
@@ -30,7 +30,7 @@ from dancekit.types import PoseSequence, get_skeleton
 from dancekit.video import VideoWriter, probe
 from dancekit.weights.header import read_header, read_tensors
 
-PAINTING_KEYS = ("size", "renderer", "generator", "temporal", "face")
+PAINTING_KEYS = ("size", "renderer", "generator", "background", "temporal", "face")
 """Recipe keys that the weights depend on: they cannot be overridden for a transfer."""
 
 
@@ -66,7 +66,7 @@ class Dancer:
         self.path = path
         self.info = info
         self.target = target
-        self.painter = Painter(parts, get_skeleton(info.skeleton), device)
+        self.painter = Painter(parts, get_skeleton(info.skeleton), crop(self.plate, info.window), device)
         self._device = device
 
     @classmethod

@@ -62,6 +62,7 @@ def planted(frames: int = 2, seed: int = 0) -> Clip:
         mask=pixels[:, :1],
         xy=torch.from_numpy(xy),
         score=torch.from_numpy(score),
+        plate=pixels[:1] * 2 - 1,
         skeleton=SKELETON,
     )
 
@@ -167,6 +168,7 @@ def test_all_frames_get_the_same_change(augmentation: Flip | Affine | Colour) ->
         mask=clip.mask.repeat(3, 1, 1, 1),
         xy=clip.xy.repeat(3, 1, 1),
         score=clip.score.repeat(3, 1),
+        plate=clip.plate,
         skeleton=SKELETON,
     )
     several.images[1] = several.images[1] * 0.2  # another frame beside it changes nothing
@@ -199,6 +201,7 @@ def test_shapes_and_dtypes_stay_and_the_input_is_not_written_to(augmentation: Fl
         mask=clip.mask.clone(),
         xy=clip.xy.clone(),
         score=clip.score.clone(),
+        plate=clip.plate.clone(),
         skeleton=SKELETON,
     )
     parameters = augmentation.draw(np.random.default_rng(0), (WIDTH, HEIGHT))

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import shutil
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -15,13 +16,14 @@ from dancekit.build import build_filters, build_pose, resolve_device
 from dancekit.config import Recipe, load_recipe
 from dancekit.dancer import DancerInfo, component_ids, save_dancer
 from dancekit.data import training_set
-from dancekit.data.poses import track_person
+from dancekit.data.framing import crop
+from dancekit.data.poses import TrackedClip, track_person
 from dancekit.data.progress import Progress, silent
 from dancekit.model import Painter
-from dancekit.train.checkpoint import list_checkpoints, load_checkpoint, save_checkpoint
-from dancekit.train.preview import save_preview
-from dancekit.train.run import Run, open_run
-from dancekit.train.state import TrainingState
+from dancekit.training.checkpoint import list_checkpoints, load_checkpoint, save_checkpoint
+from dancekit.training.preview import save_preview
+from dancekit.training.run import Run, check_run, open_run
+from dancekit.training.state import TrainingState
 from dancekit.video import probe
 from dancekit.weights.header import file_sha256
 
@@ -88,8 +90,15 @@ def train(
     info = probe(video)
     place = resolve_device(device)
     inputs = {"target": file_sha256(video)}
-    run = open_run(Path(out), settings, inputs, device=place, resume=resume, force=force)
-    data = _prepare(video, settings, run, place, progress)
+    run = Run(Path(out))
+    check_run(run.folder, settings, inputs, resume=resume, force=force)
+    if not (resume and run.data.exists()):
+        # Before anything is written or replaced: a video without a person leaves everything as it was.
+        tracked = track_person(video, build_pose(settings, place), settings.pose, progress=progress)
+    else:
+        tracked = None
+    open_run(run.folder, settings, inputs, device=place, resume=resume, force=force)
+    data = _prepare(video, tracked, settings, run, progress)
     state = TrainingState(settings, data, place)
     if found := list_checkpoints(run.checkpoints):
         load_checkpoint(found[-1], state)
@@ -111,14 +120,19 @@ def train(
 
 
 def _prepare(
-    video: Path, recipe: Recipe, run: Run, device: str, progress: Progress
+    video: Path, tracked: TrackedClip | None, recipe: Recipe, run: Run, progress: Progress
 ) -> training_set.TrainingSet:
-    if run.data.exists():
+    """The run's training set, cut out now if it is not there yet; a new run that cannot have one is removed."""
+    if tracked is None:
         return training_set.load(run.data)
-    tracked = track_person(video, build_pose(recipe, device), recipe.pose, progress=progress)
-    return training_set.prepare(
-        video, tracked, filters=build_filters(recipe), size=recipe.size, folder=run.data, progress=progress
-    )
+    try:
+        return training_set.prepare(
+            video, tracked, filters=build_filters(recipe), size=recipe.size, folder=run.data, progress=progress
+        )
+    except BaseException:
+        if not list_checkpoints(run.checkpoints):
+            shutil.rmtree(run.folder, ignore_errors=True)
+        raise
 
 
 def _run_steps(
@@ -154,7 +168,7 @@ def _run_steps(
 def _preview(state: TrainingState, run: Run, on_preview: Callable[[Painter, int], None] | None) -> None:
     generator, face = state.networks["generator"], state.networks["face"]
     with state.averages["generator"].applied(generator), state.averages["face"].applied(face):
-        painter = Painter(state.painting, state.data.target.skeleton, state.device)
+        painter = Painter(state.painting, state.data.target.skeleton, crop(state.data.plate, state.data.window), state.device)
         save_preview(run.previews / f"step-{state.step:07d}.png", painter, state.data)
         if on_preview is not None:
             on_preview(painter, state.step)

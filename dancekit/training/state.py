@@ -15,7 +15,7 @@ from dancekit.config import Recipe, Stage
 from dancekit.contracts import Augmentation, Clip, LossView
 from dancekit.data.training_set import TrainingSet
 from dancekit.errors import DancekitError
-from dancekit.train.ema import EMA
+from dancekit.training.ema import EMA
 
 if TYPE_CHECKING:
     from dancekit.losses.objective import Objective
@@ -125,11 +125,15 @@ class TrainingState:
         drawn = [self.painting.renderer(clip.xy.numpy(), clip.score.numpy()) for clip in clips]
         return torch.stack(drawn).to(self.device)
 
-    def _unroll(self, conditions: Tensor) -> Tensor:
-        """Paint all frames of the clips: (B, T, C, H, W) to (B, T, 3, H, W)."""
+    def _unroll(self, conditions: Tensor, plate: Tensor) -> Tensor:
+        """Paint all frames of the clips: (B, T, C, H, W) and (B, 3, H, W) to (B, T, 3, H, W)."""
+
+        def generate(condition: Tensor) -> Tensor:
+            return self.painting.background.compose(self.networks["generator"](condition), plate)
+
         images, state = [], None
         for t in range(conditions.shape[1]):
-            image, state = self.painting.temporal.step(self.networks["generator"], conditions[:, t], state)
+            image, state = self.painting.temporal.step(generate, conditions[:, t], state)
             images.append(image)
         return torch.stack(images, 1)
 
@@ -137,7 +141,7 @@ class TrainingState:
         conditions = self._conditions(clips)
         real = torch.stack([clip.images for clip in clips]).to(self.device)
         mask = torch.stack([clip.mask for clip in clips]).to(self.device)
-        fake = self._unroll(conditions)
+        fake = self._unroll(conditions, _plates(clips, self.device))
         temporal = self.painting.temporal
         view = LossView(
             fake=fake.flatten(0, 1),
@@ -164,7 +168,7 @@ class TrainingState:
         conditions = self._conditions(clips)
         generator = self.networks["generator"]
         with torch.no_grad(), self.averages["generator"].applied(generator):
-            painted = self._unroll(conditions).flatten(0, 1)
+            painted = self._unroll(conditions, _plates(clips, self.device)).flatten(0, 1)
         boxes = np.concatenate(
             [face.boxes(clip.xy.numpy(), clip.score.numpy(), clip.skeleton) for clip in clips]  # type: ignore[operator]
         )
@@ -233,6 +237,11 @@ class TrainingState:
             optimizer.step()
         self.averages[painter].update(self.networks[painter])
         return record
+
+
+def _plates(clips: Sequence[Clip], device: str) -> Tensor:
+    """(B, 3, H, W) clean plates, moved as their clips were."""
+    return torch.cat([clip.plate for clip in clips]).to(device)
 
 
 def stage_lengths(recipe: Recipe) -> list[int]:

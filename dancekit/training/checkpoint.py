@@ -15,7 +15,7 @@ from dancekit.errors import DancekitError
 from dancekit.weights.header import read_tensors, write_safetensors
 
 if TYPE_CHECKING:
-    from dancekit.train.state import TrainingState
+    from dancekit.training.state import TrainingState
 
 KEEP = 2
 """Checkpoints kept: the newest, and the one before it in case the disk damaged the newest."""

@@ -90,6 +90,27 @@ class Run:
         write_text(self.metrics_file, "".join(kept))
 
 
+def check_run(folder: Path, recipe: Recipe, inputs: dict[str, str], *, resume: bool, force: bool) -> None:
+    """Refuse a run folder before any work is done; changes nothing. The arguments are those of `open_run`.
+
+    Raises:
+        OutputExists: The folder exists, and neither was asked for.
+        UsageError: It holds a run of another recipe or other inputs, or something else that `force` must not
+            delete.
+    """
+    if folder.exists() and not folder.is_dir():
+        raise UsageError(f"{folder} is a file", hint="name a folder for the run")
+    if not folder.exists() or not any(folder.iterdir()):
+        return
+    run = Run(folder)
+    if resume:
+        check_same(run, recipe, inputs)
+    elif not force:
+        raise OutputExists(folder)
+    elif not run.recipe_file.exists():
+        raise UsageError(f"{folder} holds files that are no run, they are not deleted", hint="choose another --out")
+
+
 def open_run(
     folder: Path, recipe: Recipe, inputs: dict[str, str], *, device: str, resume: bool, force: bool
 ) -> Run:
@@ -101,19 +122,15 @@ def open_run(
         inputs: sha256 by role (`target`).
         device: Where it trains.
         resume: Go on if the folder holds a run of the same recipe and inputs.
-        force: Delete what is there.
+        force: Delete the run that is there.
 
     Raises:
-        OutputExists: The folder exists, and neither was asked for.
-        UsageError: It holds a run of another recipe or other inputs.
+        UsageError: As `check_run`.
     """
+    check_run(folder, recipe, inputs, resume=resume, force=force)
     run = Run(folder)
-    if folder.exists() and force and not resume:
+    if folder.exists() and not resume:
         shutil.rmtree(folder)
-    if folder.exists() and any(folder.iterdir()):
-        if not resume:
-            raise OutputExists(folder)
-        _check_same(run, recipe, inputs)
     folder.mkdir(parents=True, exist_ok=True)
     write_text(run.recipe_file, recipe.to_yaml())
     write_text(run.provenance_file, json.dumps(provenance(recipe, inputs, device), indent=2, sort_keys=True))
@@ -138,7 +155,12 @@ def provenance(recipe: Recipe, inputs: dict[str, str], device: str) -> dict[str,
     }
 
 
-def _check_same(run: Run, recipe: Recipe, inputs: dict[str, str]) -> None:
+def check_same(run: Run, recipe: Recipe, inputs: dict[str, str]) -> None:
+    """Whether a run can go on with a recipe and inputs.
+
+    Raises:
+        UsageError: It is no run folder, or was trained on another target or with another recipe.
+    """
     if not run.recipe_file.exists() or not run.provenance_file.exists():
         raise UsageError(f"{run.folder} is not a run folder", hint="choose another --out, or add --force to replace it")
     before = json.loads(run.provenance_file.read_text())["inputs"]
