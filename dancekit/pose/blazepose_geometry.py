@@ -3,10 +3,10 @@
 The steps and constants are those of MediaPipe 0.10.21 (graphs `pose_detection_cpu`, `pose_detection_to_roi`,
 `pose_landmark_by_roi_cpu`, `pose_landmarks_to_roi`), checked against it by golden numbers.
 
-Two coordinates occur. *Edge* coordinates, MediaPipe's: 0 is the left edge of the first pixel and W the right edge
-of the last one. dancekit's have pixel centres at integers, so they are smaller by a half. MediaPipe's crop, however,
-reads the frame's pixel index `p` where it means the edge coordinate `p`; networks and crops here do the same, as
-parity asks, which moves keypoints by up to half a crop pixel (half a frame pixel for a person of 400 pixels).
+Two coordinates occur. *Edge* coordinates, MediaPipe's: 0 is the left edge of the first pixel and W the right
+edge of the last one. dancekit's have pixel centres at integers, so they are smaller by a half. MediaPipe's
+crop, however, reads the pixel with index `p` where it means the edge coordinate `p`. Crops here do the same,
+as parity asks (keypoints move by at most half a crop pixel), and masks come back by the exact inverse.
 """
 
 from __future__ import annotations
@@ -29,7 +29,7 @@ MARGIN = 1.25
 OVERLAP = 0.3
 """Intersection over union above which two boxes are one person."""
 
-HEATMAP_WINDOW = 7
+HEATMAP_WINDOW = 9
 HEATMAP_CONFIDENCE = 0.5
 
 
@@ -56,7 +56,7 @@ class Region:
 
     @classmethod
     def from_alignment(cls, centre: NDArray[np.floating[Any]], scale: NDArray[np.floating[Any]]) -> Region:
-        """The region of a person whose up is from `centre` (the hips) to `scale`, two (2,) edge coordinates."""
+        """The region of a person who extends from `centre` (hips) up to `scale`, edge coordinates (2,)."""
         dx, dy = (float(value) for value in scale - centre)
         angle = math.pi / 2 - math.atan2(-dy, dx)
         return cls(float(centre[0]), float(centre[1]), 2 * MARGIN * math.hypot(dx, dy), _wrap(angle))
@@ -78,14 +78,20 @@ class Region:
         return np.asarray(points @ matrix[:, :2].T + matrix[:, 2])
 
     def crop(self, frame: NDArray[np.uint8], size: int, *, replicate: bool) -> NDArray[np.uint8]:
-        """Resample to (size, size, 3) uint8, bilinear; beyond the frame its border is repeated, or black."""
-        matrix = self.matrix
+        """Resample to (size, size, 3) uint8, bilinear; beyond the frame its border is repeated, or black.
+
+        Coordinates are rounded to 1/32 pixel, as in the OpenCV of MediaPipe. Later ones are more exact in
+        `warpAffine`, which would move keypoints by up to 2 pixels of 512: hence the map of our own.
+        """
+        matrix = self.matrix * 32
         matrix[:, :2] /= size
+        steps = np.arange(size)
+        at = matrix[:, :1, None] * steps + (matrix[:, 1:2, None] * steps[:, None] + matrix[:, 2:, None])
+        x, y = np.rint(np.clip(at, -(2**20), 2**20 - 32)).astype(np.int32)
+        whole, fraction = np.stack((x >> 5, y >> 5), -1).astype(np.int16), ((y & 31) * 32 + (x & 31))
         border = cv2.BORDER_REPLICATE if replicate else cv2.BORDER_CONSTANT
-        flags = cv2.INTER_LINEAR | cv2.WARP_INVERSE_MAP
-        return np.asarray(
-            cv2.warpAffine(frame, matrix, (size, size), flags=flags, borderMode=border), np.uint8
-        )
+        crop = cv2.remap(frame, whole, fraction.astype(np.uint16), cv2.INTER_LINEAR, borderMode=border)
+        return np.asarray(crop, np.uint8)
 
     def paste_mask(self, mask: NDArray[np.uint8], width: int, height: int) -> NDArray[np.uint8]:
         """The reverse of `crop` for a (size, size) mask: (height, width) uint8, 0 outside of the region."""
@@ -106,7 +112,7 @@ def anchors() -> NDArray[np.float32]:
         ticks = (np.arange(cells, dtype=np.float32) + 0.5) / cells
         grid = np.stack(np.meshgrid(ticks, ticks, indexing="xy"), -1).reshape(-1, 2)
         centres.append(grid.repeat(per_cell, 0))
-    result = np.concatenate(centres)
+    result: NDArray[np.float32] = np.concatenate(centres).astype(np.float32)
     result.flags.writeable = False
     return result
 
@@ -116,8 +122,8 @@ def best_person(
 ) -> NDArray[np.float32] | None:
     """Decode the detector's outputs for one image, and merge the boxes that agree with the best one.
 
-    The merge is MediaPipe's weighted non-maximum suppression: the mean of all boxes that overlap the best one,
-    weighted by their scores.
+    The merge is MediaPipe's weighted non-maximum suppression: the mean of all boxes that overlap the best
+    one, weighted by their scores.
 
     Args:
         boxes: (2254, 12) raw boxes in pixels of the detector's image.
@@ -126,8 +132,8 @@ def best_person(
         threshold: Smallest score.
 
     Returns:
-        (4, 2) alignment points in the unit square (middle of the hips, the point that gives size and rotation of
-        the whole body, and the same two for the upper body), or None if nobody was found.
+        (4, 2) alignment points in the unit square (middle of the hips, the point that gives size and rotation
+        of the whole body, and the same two for the upper body), or None if nobody was found.
     """
     scores = 1.0 / (1.0 + np.exp(-np.clip(logits.astype(np.float64), -100, 100)))
     keep = np.flatnonzero((scores >= threshold) & (boxes[:, 2:4] >= 0).all(1))

@@ -2,12 +2,12 @@
 
 Source: Bazarevsky et al., "BlazePose: On-device Real-time Body Pose tracking" (2020), and the graphs of
 `pose_detection.tflite` and `pose_landmark_{full,lite}.tflite` of MediaPipe (Apache-2.0), which have batch
-normalization folded into the convolutions. `tools/convert_blazepose.py` makes the weights; state_dict keys are
-the attribute names below.
+normalization folded into the convolutions. `tools/convert_blazepose.py` makes the weights; state_dict keys
+are the attribute names below.
 
-Both networks share one encoder (the layout of EfficientNet-B0 without squeeze-and-excitation). "same" padding of
-TensorFlow pads symmetrically everywhere but in the stride-2 blocks of the landmark tower, which pad only on the
-right and at the bottom.
+Both networks share one encoder (the layout of EfficientNet-B0 without squeeze-and-excitation). "same" padding
+of TensorFlow pads symmetrically everywhere but in the stride-2 blocks of the landmark tower, which pad only
+on the right and at the bottom.
 """
 
 from __future__ import annotations
@@ -62,7 +62,7 @@ class InvertedResidual(nn.Module):
 
     def forward(self, x: Tensor) -> Tensor:
         """(B, C, H, W) to (B, C', H / stride, W / stride)."""
-        y = self.project(_relu6(self.depthwise(_relu6(self.expand(x)))))
+        y: Tensor = self.project(_relu6(self.depthwise(_relu6(self.expand(x)))))
         return y.add_(x) if self.shortcut else y
 
 
