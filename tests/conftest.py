@@ -38,3 +38,23 @@ def shared() -> Path:
 def pytest_runtest_setup(item: pytest.Item) -> None:
     if item.get_closest_marker("shared") and not SHARED.is_dir():
         pytest.skip(f"no folder {SHARED}")
+
+
+@pytest.fixture(scope="session")
+def short_clips(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Path]:
+    """The first second of the shipped target and source, as files of their own."""
+    from dancekit.video import VideoWriter, probe, read_frames
+
+    folder = tmp_path_factory.mktemp("clips")
+    clips = {}
+    for name in ("target", "source"):
+        original, clip = ROOT / "zoo" / "samples" / f"{name}.mp4", folder / f"{name}.mp4"
+        info = probe(original)
+        sound = original if info.audio else None
+        with VideoWriter(
+            clip, size=info.size, time_base=info.time_base, rate=info.rate, sound_from=sound
+        ) as writer:
+            for frame in read_frames(original, stop=25):
+                writer.write(frame.rgb, frame.pts)
+        clips[name] = clip
+    return clips

@@ -105,7 +105,8 @@ def prepare(
     total = len(poses)
     _check_space(folder.parent, total * size[0] * size[1] * 4)
     part = folder.with_name(f".{folder.name}.{os.getpid()}.part")
-    shutil.rmtree(part, ignore_errors=True)
+    for left in folder.parent.glob(f".{folder.name}.*.part"):  # of a run that was killed here
+        shutil.rmtree(left, ignore_errors=True)
     part.mkdir(parents=True)
     try:
         shape = (total, size[1], size[0])

@@ -1,0 +1,102 @@
+"""Killed with SIGKILL anywhere and resumed, training ends with the same weights, bit for bit, as one never killed."""
+
+import hashlib
+import os
+import signal
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from dancekit import train
+from dancekit.config import load_recipe
+from dancekit.errors import OutputExists, UsageError
+from dancekit.training.checkpoint import list_checkpoints
+
+OVERRIDES = ["train.steps=10", "train.checkpoint_every=3", "train.preview_every=100", "augmentations.affine.p=1"]
+
+DRIVER = """
+import os, signal, sys
+import torch
+from dancekit import train
+from dancekit.config import load_recipe
+from dancekit.training import checkpoint
+
+where, target, out = sys.argv[1:4]
+def die(*args, **kwargs):
+    os.kill(os.getpid(), signal.SIGKILL)
+
+if where == "first step":
+    torch.optim.Adam.step = die
+elif where == "writing a checkpoint":
+    write, count = checkpoint.write_safetensors, [0]
+    def third(path, tensors, metadata):
+        count[0] += 1
+        if count[0] == 3:
+            path.write_bytes(b"half")
+            die()
+        return write(path, tensors, metadata)
+    checkpoint.write_safetensors = third
+
+def progress(what, done, total):
+    if where == "after a stage's end" and what == "steps" and done == 9:
+        die()
+    if where == "preparing" and what == "frames" and done == 7:
+        die()
+
+train(target, load_recipe("tiny", sys.argv[4:]), out=out, device="cpu", resume=True, progress=progress)
+raise SystemExit("nothing killed it")
+"""
+
+
+def weights(run: Path) -> dict[str, str]:
+    """sha256 of every file of the last checkpoint: networks, averages, optimizers, step."""
+    last = list_checkpoints(run / "checkpoints")[-1]
+    return {path.name: hashlib.sha256(path.read_bytes()).hexdigest() for path in sorted(last.iterdir())}
+
+
+def test_killed_again_and_again_it_ends_with_the_same_bits(short_clips, tmp_path):
+    target, driver = str(short_clips["target"]), tmp_path / "driver.py"
+    driver.write_text(DRIVER)
+    whole, pieces = tmp_path / "whole", tmp_path / "pieces"
+    recipe = load_recipe("tiny", OVERRIDES)
+    assert [stage.name for stage in recipe.train.stages] == ["body", "face"]
+    train(target, recipe, out=whole, device="cpu")
+    for where in ("preparing", "first step", "writing a checkpoint", "after a stage's end"):
+        ended = subprocess.run(
+            [sys.executable, str(driver), where, target, str(pieces), *OVERRIDES],
+            env={**os.environ, "PYTHONPATH": str(Path(__file__).parents[2])},
+            capture_output=True,
+            text=True,
+        )
+        assert ended.returncode == -signal.SIGKILL, (where, ended.stderr)
+    assert [path.name for path in list_checkpoints(pieces / "checkpoints")] == ["step-0000003", "step-0000006"]
+    result = train(target, recipe, out=pieces, device="cpu", resume=True)
+    assert result.finished
+    assert weights(pieces) == weights(whole)
+    assert len(weights(whole)) == 11  # four networks, two averages, four optimizers, the step
+    steps = [line.split('"step": ')[1] for line in (pieces / "metrics.jsonl").read_text().splitlines()]
+    assert steps == [f"{n}}}" for n in range(1, 11)]
+    assert not list(pieces.rglob("*.part*"))
+
+
+def test_another_seed_gives_other_weights(short_clips, tmp_path):
+    for seed in (0, 1):
+        recipe = load_recipe("tiny", ["train.steps=1", f"train.seed={seed}"])
+        train(short_clips["target"], recipe, out=tmp_path / str(seed), device="cpu")
+    assert weights(tmp_path / "0") != weights(tmp_path / "1")
+
+
+def test_a_run_is_neither_overwritten_nor_resumed_with_something_else(short_clips, tmp_path):
+    recipe = load_recipe("tiny", ["train.steps=1"])
+    run = tmp_path / "run"
+    train(short_clips["target"], recipe, out=run, device="cpu")
+    with pytest.raises(OutputExists, match="exists already"):
+        train(short_clips["target"], recipe, out=run, device="cpu")
+    with pytest.raises(UsageError, match="another recipe: generator differ"):
+        train(short_clips["target"], load_recipe("tiny", ["generator.ngf=4"]), out=run, device="cpu", resume=True)
+    with pytest.raises(UsageError, match="another target"):
+        train(short_clips["source"], recipe, out=run, device="cpu", resume=True)
+    longer = train(short_clips["target"], load_recipe("tiny", ["train.steps=3"]), out=run, device="cpu", resume=True)
+    assert longer.steps == 3
