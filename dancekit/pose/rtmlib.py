@@ -33,7 +33,7 @@ _Found = tuple[NDArray[np.float32], NDArray[np.float32], NDArray[np.float32]]  #
 
 
 class RTMLib:
-    """Any number of people with 133, 26 or 17 joints; its weights are fetched once (60 to 320 MB).
+    """Any number of people with 133, 26 or 17 joints; its weights are fetched once (up to some 300 MB).
 
     Downloads are checked against their sha256. Of some files no sha256 was ever recorded: those are refused
     until you give a local file or a digest, or accept the first download. Where the networks run is in
