@@ -16,7 +16,16 @@ from pydantic import ValidationError
 from dancekit import registry
 from dancekit.config import Component, LossTerm, Recipe
 from dancekit.config.explain import explain
-from dancekit.contracts import AdversarialLoss, Augmentation, Background, Filter, Normalizer, PoseBackend, Renderer, TemporalStrategy
+from dancekit.contracts import (
+    AdversarialLoss,
+    Augmentation,
+    Background,
+    Filter,
+    Normalizer,
+    PoseBackend,
+    Renderer,
+    TemporalStrategy,
+)
 from dancekit.errors import IncompatibleParts, UsageError
 from dancekit.types import Skeleton
 
@@ -52,7 +61,8 @@ def create(kind: str, name: str, **params: Any) -> Any:
     ]
     if unknown or missing:
         text = "; ".join(
-            [f"no parameter {key!r}" for key in unknown] + [f"parameter {key!r} is missing" for key in missing]
+            [f"no parameter {key!r}" for key in unknown]
+            + [f"parameter {key!r} is missing" for key in missing]
         )
         raise UsageError(f"{kind} {name}: {text}", hint=f"it has {', '.join(known)}")
     given = {key: value for key, value in params.items() if key in model.model_fields}

@@ -254,7 +254,9 @@ class FaceRefiner(Protocol):
     crop_size: int
     """Side of the square crop that its network sees, pixels."""
 
-    def boxes(self, xy: NDArray[np.float32], score: NDArray[np.float32], skeleton: Skeleton) -> NDArray[np.float32]:
+    def boxes(
+        self, xy: NDArray[np.float32], score: NDArray[np.float32], skeleton: Skeleton
+    ) -> NDArray[np.float32]:
         """Face boxes from keypoints.
 
         Args:

@@ -124,7 +124,8 @@ def read_info(path: str | os.PathLike[str]) -> DancerInfo:
         found = data["format"]
         if found != FORMAT:
             raise DancerError(
-                f"{path} has dancer format {found}, this version reads {FORMAT}", hint="pip install -U dancekit"
+                f"{path} has dancer format {found}, this version reads {FORMAT}",
+                hint="pip install -U dancekit",
             )
         return DancerInfo.from_json(data)
     except (KeyError, TypeError, ValueError, AttributeError) as error:
@@ -138,7 +139,11 @@ def check_versions(info: DancerInfo, path: Path) -> None:
         IncompatibleParts: A component has another version here.
     """
     here = component_ids(info.recipe)
-    wrong = [f"{kind}: file {theirs}, here {here.get(kind)}" for kind, theirs in info.components.items() if here.get(kind) != theirs]
+    wrong = [
+        f"{kind}: file {theirs}, here {here.get(kind)}"
+        for kind, theirs in info.components.items()
+        if here.get(kind) != theirs
+    ]
     if wrong:
         raise IncompatibleParts(
             f"{path} was trained with other components: {'; '.join(wrong)}",
@@ -171,7 +176,10 @@ def save_dancer(
     import torch
 
     tensors = {
-        name: tensor.detach().cpu().contiguous().to(torch.float16 if half and tensor.is_floating_point() else tensor.dtype)
+        name: tensor.detach()
+        .cpu()
+        .contiguous()
+        .to(torch.float16 if half and tensor.is_floating_point() else tensor.dtype)
         for name, tensor in networks.items()
     }
     if len(target) > LARGEST_TARGET_TRACK:

@@ -29,7 +29,12 @@ TRUTH, TRUTH_MASKS = "zoo/samples/truth.mp4", "zoo/samples/truth.npz"
 
 
 def run_demo(
-    out: Path, *, dancer_file: Path | None = None, device: str = "auto", force: bool = False, progress: Progress = silent
+    out: Path,
+    *,
+    dancer_file: Path | None = None,
+    device: str = "auto",
+    force: bool = False,
+    progress: Progress = silent,
 ) -> dict[str, Any]:
     """Transfer the shipped dance and measure the result.
 
@@ -78,7 +83,9 @@ def run_demo(
         "frames_without_person": result.missing,
         "fitted": result.fitted,
         "seconds": {"transfer": round(transfer_seconds, 1), "all": round(time.monotonic() - began, 1)},
-        "sha256": {path.name: file_sha256(path) for path in (place, source, data_path(TARGET), data_path(TRUTH))},
+        "sha256": {
+            path.name: file_sha256(path) for path in (place, source, data_path(TARGET), data_path(TRUTH))
+        },
         "trained_on_sha256": dancer.info.training.get("inputs", {}),
         "files": {name: str(path) for name, path in files.items()},
     }
@@ -126,5 +133,3 @@ def _compare(
         sound_from=source,
         force=True,
     )
-
-

@@ -29,7 +29,9 @@ class Painter:
         self.parts = parts
         self.skeleton = skeleton
         self.device = device
-        self._plate = torch.from_numpy(plate.copy()).permute(2, 0, 1)[None].float().div(127.5).sub(1).to(device)
+        self._plate = (
+            torch.from_numpy(plate.copy()).permute(2, 0, 1)[None].float().div(127.5).sub(1).to(device)
+        )
         parts.generator.eval()
         parts.face.eval()
 
@@ -49,7 +51,9 @@ class Painter:
         boxes = self.parts.face.boxes(xy, score, self.skeleton)  # type: ignore[operator]
         state = None
         for number in range(len(xy)):
-            condition = self.parts.renderer(xy[number : number + 1], score[number : number + 1]).to(self.device)
+            condition = self.parts.renderer(xy[number : number + 1], score[number : number + 1]).to(
+                self.device
+            )
             if number in cuts:
                 state = None
             # not around the yield: the mode would leak into the caller's code between two frames

@@ -38,7 +38,10 @@ def click_track(seconds: float) -> np.ndarray:
 
 def copy_video(source: Path, destination: Path, sound: bool) -> None:
     """Copy the picture's packets; add the click track if asked to."""
-    with av.open(str(source)) as old, av.open(str(destination), "w", options={"movflags": "faststart"}) as new:
+    with (
+        av.open(str(source)) as old,
+        av.open(str(destination), "w", options={"movflags": "faststart"}) as new,
+    ):
         picture = old.streams.video[0]
         copied = new.add_stream_from_template(picture)
         track = new.add_stream("aac", rate=SOUND_RATE, layout="mono") if sound else None
@@ -51,7 +54,9 @@ def copy_video(source: Path, destination: Path, sound: bool) -> None:
         if track is not None:
             samples = click_track(picture.frames / float(picture.average_rate))
             for start in range(0, len(samples), 1024):
-                frame = av.AudioFrame.from_ndarray(samples[None, start : start + 1024], format="fltp", layout="mono")
+                frame = av.AudioFrame.from_ndarray(
+                    samples[None, start : start + 1024], format="fltp", layout="mono"
+                )
                 frame.sample_rate, frame.pts, frame.time_base = SOUND_RATE, start, Fraction(1, SOUND_RATE)
                 new.mux(track.encode(frame))
             new.mux(track.encode(None))

@@ -1,0 +1,1 @@
+"""Data: poses, masks and frames of a clip, found once and kept."""

@@ -23,7 +23,8 @@ def crop(frame: Image, window: Window) -> Image:
         frame = np.asarray(cv2.GaussianBlur(frame, (0, 0), sigma), np.uint8)
     flags = cv2.INTER_CUBIC if window.scale < 1 else cv2.INTER_LINEAR
     return np.asarray(
-        cv2.warpAffine(frame, window.matrix, window.size, flags=flags, borderMode=cv2.BORDER_REPLICATE), np.uint8
+        cv2.warpAffine(frame, window.matrix, window.size, flags=flags, borderMode=cv2.BORDER_REPLICATE),
+        np.uint8,
     )
 
 

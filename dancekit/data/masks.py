@@ -46,7 +46,9 @@ class MaskTrack:
         width, height = self.stored
         if not self._packed[frame]:
             return np.zeros((height, width), np.uint8)
-        bits = np.unpackbits(np.frombuffer(zlib.decompress(self._packed[frame]), np.uint8), count=width * height)
+        bits = np.unpackbits(
+            np.frombuffer(zlib.decompress(self._packed[frame]), np.uint8), count=width * height
+        )
         return np.asarray(bits.reshape(height, width) * 255, np.uint8)
 
     def in_frame(self, frame: int) -> NDArray[np.uint8]:
@@ -61,7 +63,9 @@ class MaskTrack:
             [[1 / ratio[0], 0, 0.5 / ratio[0] - 0.5], [0, 1 / ratio[1], 0.5 / ratio[1] - 0.5], [0, 0, 1]]
         )
         matrix = np.vstack([window.matrix, [0, 0, 1]]) @ to_frame
-        return np.asarray(cv2.warpAffine(self[frame], matrix[:2], window.size, flags=cv2.INTER_LINEAR), np.uint8)
+        return np.asarray(
+            cv2.warpAffine(self[frame], matrix[:2], window.size, flags=cv2.INTER_LINEAR), np.uint8
+        )
 
     def arrays(self) -> dict[str, NDArray[np.generic]]:
         """Plain arrays for an npz file."""

@@ -107,7 +107,11 @@ def track_person(
     found = _track(path, backend, info.size, info.time_base, info.frames, progress)
     count = int(found.poses.found.sum())
     if count < FEWEST_FRAMES:
-        what = "no person was found" if not count else f"a person was found in {count} frame{'s' * (count > 1)} only"
+        what = (
+            "no person was found"
+            if not count
+            else f"a person was found in {count} frame{'s' * (count > 1)} only"
+        )
         raise PoseError(
             f"{path}: {what} (of {len(found.poses)} frames; at least {FEWEST_FRAMES} are needed)",
             hint="film one whole person in good light, or lower pose.detection_threshold",
@@ -128,7 +132,12 @@ def _cache_place(path: Path, backend: PoseBackend, component: Component) -> Path
 
 
 def _track(
-    path: Path, backend: PoseBackend, size: tuple[int, int], time_base: Any, total: int | None, progress: Progress
+    path: Path,
+    backend: PoseBackend,
+    size: tuple[int, int],
+    time_base: Any,
+    total: int | None,
+    progress: Progress,
 ) -> TrackedClip:
     joints = len(backend.spec.skeleton)
     masks = MaskTrack(size) if backend.spec.gives_mask else None
@@ -154,7 +163,11 @@ def _track(
             masks.append(None if chosen is None or people.mask is None else people.mask[chosen])
         progress("poses", len(xy), total)
     poses = PoseSequence(
-        xy=np.stack(xy), score=np.stack(score), pts=np.array(pts[: len(xy)]), time_base=time_base, size=size,
+        xy=np.stack(xy),
+        score=np.stack(score),
+        pts=np.array(pts[: len(xy)]),
+        time_base=time_base,
+        size=size,
         skeleton=backend.spec.skeleton,
     )
     return TrackedClip(poses, masks)

@@ -100,7 +100,9 @@ def prepare(
     """
     poses = apply_filters(tracked.poses, filters)
     if not np.any(poses.found[1:] & poses.found[:-1]):
-        raise PoseError(f"{video}: no two consecutive frames with a person", hint="film one whole person in good light")
+        raise PoseError(
+            f"{video}: no two consecutive frames with a person", hint="film one whole person in good light"
+        )
     window = Window.around(poses.xy, size=size, frame_size=poses.size)
     total = len(poses)
     _check_space(folder.parent, total * size[0] * size[1] * 4)
@@ -117,7 +119,9 @@ def prepare(
         for number, frame in enumerate(read_frames(video)):
             frames[number] = crop(frame.rgb, window)
             mask = _frame_mask(tracked.masks, poses, number)
-            masks[number] = tracked.masks.in_window(number, window) if tracked.masks else crop_mask(mask, window)
+            masks[number] = (
+                tracked.masks.in_window(number, window) if tracked.masks else crop_mask(mask, window)
+            )
             if number in chosen:
                 plate_frames.append(frame.rgb)
                 plate_masks.append(mask)
@@ -139,7 +143,9 @@ def load(folder: Path) -> TrainingSet:
     """Open what `prepare` wrote."""
     plate = cv2.imread(str(folder / "plate.png"), cv2.IMREAD_COLOR_RGB)
     if plate is None:
-        raise DancekitError(f"{folder / 'plate.png'} cannot be read", hint="delete the folder and train again")
+        raise DancekitError(
+            f"{folder / 'plate.png'} cannot be read", hint="delete the folder and train again"
+        )
     return TrainingSet(
         frames=np.load(folder / "frames.npy", mmap_mode="r"),
         masks=np.load(folder / "masks.npy", mmap_mode="r"),

@@ -66,7 +66,9 @@ class Truth:
             width = window.frame_size[0]
             full = np.unpackbits(data["mask_bits"], axis=2, count=width) * np.uint8(255)
         if len(full) != len(frames) or full.shape[1] != window.frame_size[1]:
-            raise VideoError(f"{video} and {masks} do not belong together: {len(frames)} frames, masks {full.shape}")
+            raise VideoError(
+                f"{video} and {masks} do not belong together: {len(frames)} frames, masks {full.shape}"
+            )
         return cls(frames, np.stack([crop_mask(mask, window) > 127 for mask in full]))
 
 

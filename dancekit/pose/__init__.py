@@ -1,0 +1,1 @@
+"""Pose backends: who is where in a frame."""

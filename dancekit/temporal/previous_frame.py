@@ -8,7 +8,6 @@ import torch
 from torch import Tensor
 
 
-
 class PreviousFrame:
     """Conditions on the previous painted frame and shows the discriminator pairs (Chan et al. 2019, section
     3.2).

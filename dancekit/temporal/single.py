@@ -8,7 +8,6 @@ import torch
 from torch import Tensor
 
 
-
 class Single:
     """No history: the generator sees the condition only, the discriminator one frame with its condition."""
 

@@ -45,7 +45,10 @@ def write_side_by_side(
     writer = None
     try:
         for number, frames in enumerate(zip(*(iterable for _, iterable in columns), strict=False)):
-            row = np.concatenate([_labelled(label, frame, height) for (label, _), frame in zip(columns, frames, strict=True)], 1)
+            row = np.concatenate(
+                [_labelled(label, frame, height) for (label, _), frame in zip(columns, frames, strict=True)],
+                1,
+            )
             if writer is None:
                 size = (row.shape[1], row.shape[0])
                 writer = VideoWriter(

@@ -18,7 +18,14 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from dancekit.build import PaintingParts, build_filters, build_normalizer, build_painting, build_pose, resolve_device
+from dancekit.build import (
+    PaintingParts,
+    build_filters,
+    build_normalizer,
+    build_painting,
+    build_pose,
+    resolve_device,
+)
 from dancekit.config import Component, Recipe, override_recipe
 from dancekit.dancer import DancerInfo, check_versions, read_info, read_plate, read_target
 from dancekit.data.framing import crop, paste
@@ -62,7 +69,9 @@ class Dancer:
         target: The target's poses, in pixels of its clip.
     """
 
-    def __init__(self, path: Path, info: DancerInfo, parts: PaintingParts, target: PoseSequence, device: str) -> None:
+    def __init__(
+        self, path: Path, info: DancerInfo, parts: PaintingParts, target: PoseSequence, device: str
+    ) -> None:
         self.path = path
         self.info = info
         self.target = target
@@ -102,13 +111,17 @@ class Dancer:
             poses = PoseSequence.load(source).to(self.info.skeleton)
         else:
             backend = build_pose(settings, self._device)
-            poses = track_person(source, backend, settings.pose, progress=progress).poses.to(self.info.skeleton)
+            poses = track_person(source, backend, settings.pose, progress=progress).poses.to(
+                self.info.skeleton
+            )
             poses = apply_filters(poses, build_filters(settings))
         if not poses.found.any():
             raise PoseError(f"{source}: no person in any frame", hint="film one whole person in good light")
         return poses
 
-    def retarget(self, poses: PoseSequence, normalizer: Component | None = None) -> tuple[PoseSequence, dict[str, Any]]:
+    def retarget(
+        self, poses: PoseSequence, normalizer: Component | None = None
+    ) -> tuple[PoseSequence, dict[str, Any]]:
         """Fit and apply the normalizer: poses in pixels of the target's clip, and the fitted numbers."""
         component = normalizer or self.info.recipe.normalizer
         built = build_normalizer(component)
@@ -166,7 +179,9 @@ class Dancer:
             metadata={"comment": f"made with dancekit by {self.path.name}; synthetic video"},
         ) as writer:
             for number, painted in enumerate(self.paint(moved)):
-                writer.write(paste(self.plate, painted, window) if full_frame else painted, int(poses.pts[number]))
+                writer.write(
+                    paste(self.plate, painted, window) if full_frame else painted, int(poses.pts[number])
+                )
                 progress("painting", number + 1, len(poses))
         missing = int((~poses.found).sum())
         sidecar = destination.with_suffix(".json")
@@ -198,15 +213,21 @@ def _load_networks(path: Path, info: DancerInfo, device: str) -> PaintingParts:
         parts = build_painting(info.recipe, get_skeleton(info.skeleton))
     networks = {"generator": parts.generator, "face": parts.face}
     expected = {
-        f"{name}.{key}": list(value.shape) for name, module in networks.items() for key, value in module.state_dict().items()
+        f"{name}.{key}": list(value.shape)
+        for name, module in networks.items()
+        for key, value in module.state_dict().items()
     }
     header = read_header(path)
     found = {
-        name: list(tensor.shape) for name, tensor in header.tensors.items() if name.partition(".")[0] in networks
+        name: list(tensor.shape)
+        for name, tensor in header.tensors.items()
+        if name.partition(".")[0] in networks
     }
     if expected != found:
         wrong = sorted(key for key in expected.keys() | found.keys() if expected.get(key) != found.get(key))
-        sample = ", ".join(f"{key} {found.get(key, 'missing')} (expected {expected.get(key, 'none')})" for key in wrong[:3])
+        sample = ", ".join(
+            f"{key} {found.get(key, 'missing')} (expected {expected.get(key, 'none')})" for key in wrong[:3]
+        )
         raise DancerError(f"{path}: {len(wrong)} weights do not fit its own recipe: {sample}")
     tensors = read_tensors(path, list(expected))
     for name, module in networks.items():

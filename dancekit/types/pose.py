@@ -38,7 +38,9 @@ class Detections:
     def __post_init__(self) -> None:
         people, joints = self.score.shape
         if self.xy.shape != (people, joints, 2) or self.box.shape != (people, 4):
-            raise ValueError(f"shapes do not agree: xy {self.xy.shape}, score {self.score.shape}, box {self.box.shape}")
+            raise ValueError(
+                f"shapes do not agree: xy {self.xy.shape}, score {self.score.shape}, box {self.box.shape}"
+            )
         if self.mask is not None and (self.mask.ndim != 3 or len(self.mask) != people):
             raise ValueError(f"mask has shape {self.mask.shape}, expected ({people}, H, W)")
 
@@ -49,7 +51,9 @@ class Detections:
     def nobody(cls, joints: int) -> Detections:
         """A frame in which nobody was found."""
         return cls(
-            np.zeros((0, joints, 2), np.float32), np.zeros((0, joints), np.float32), np.zeros((0, 4), np.float32)
+            np.zeros((0, joints, 2), np.float32),
+            np.zeros((0, joints), np.float32),
+            np.zeros((0, 4), np.float32),
         )
 
 
@@ -168,7 +172,9 @@ class PoseSequence:
             with np.load(path, allow_pickle=False) as data:
                 header = json.loads(str(data["header"]))
                 if header.get("format") != "dancekit.poses@1":
-                    raise PoseError(f"{path} has format {header.get('format')!r}, expected 'dancekit.poses@1'")
+                    raise PoseError(
+                        f"{path} has format {header.get('format')!r}, expected 'dancekit.poses@1'"
+                    )
                 return cls(
                     xy=data["xy"],
                     score=data["score"],
@@ -181,7 +187,8 @@ class PoseSequence:
             raise PoseError(f"{path} does not exist") from None
         except (OSError, EOFError, ValueError, KeyError, TypeError, zipfile.BadZipFile) as error:
             raise PoseError(
-                f"{path} is not a pose file ({type(error).__name__}: {error})", hint="dancekit pose VIDEO --out FILE.npz"
+                f"{path} is not a pose file ({type(error).__name__}: {error})",
+                hint="dancekit pose VIDEO --out FILE.npz",
             ) from None
 
     def plot(self, frame: int = 0, *, background: NDArray[np.uint8] | None = None) -> NDArray[np.uint8]:

@@ -83,7 +83,9 @@ class Window:
             extent = pixels * scale
             start = (low + high - extent) / 2
             place.append((limit - extent) / 2 if extent >= limit else min(max(start, 0.0), limit - extent))
-        return cls(left=float(place[0]), top=float(place[1]), scale=float(scale), size=size, frame_size=frame_size)
+        return cls(
+            left=float(place[0]), top=float(place[1]), scale=float(scale), size=size, frame_size=frame_size
+        )
 
     def to_window(self, xy: NDArray[np.floating[Any]]) -> NDArray[np.float32]:
         """(..., 2) frame pixels to window pixels."""

@@ -1,0 +1,1 @@
+"""Weight files: hashes, headers, fetching."""

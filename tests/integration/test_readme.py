@@ -17,11 +17,15 @@ def test_the_library_example(tmp_path, monkeypatch, capsys):
     assert "(256, 256, 3) (1, 3, 256, 256) ['pix2pixhd', 'unet']" in capsys.readouterr().out
 
 
-@pytest.mark.parametrize("kind", ["pose", "filter", "normalizer", "renderer", "generator", "background", "discriminator"])
+@pytest.mark.parametrize(
+    "kind", ["pose", "filter", "normalizer", "renderer", "generator", "background", "discriminator"]
+)
 def test_the_table_lists_what_there_is(kind):
     from dancekit import list_components
 
-    row = next(line for line in (ROOT / "README.md").read_text().splitlines() if line.startswith(f"| {kind} |"))
+    row = next(
+        line for line in (ROOT / "README.md").read_text().splitlines() if line.startswith(f"| {kind} |")
+    )
     assert {f"`{entry.name}`" for entry in list_components(kind) if entry.distribution == "dancekit"} == set(
         re.findall(r"`\w+`", row.split("|")[2])
     )

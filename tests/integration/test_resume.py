@@ -14,7 +14,12 @@ from dancekit.config import load_recipe
 from dancekit.errors import OutputExists, UsageError
 from dancekit.training.checkpoint import list_checkpoints
 
-OVERRIDES = ["train.steps=10", "train.checkpoint_every=3", "train.preview_every=100", "augmentations.affine.p=1"]
+OVERRIDES = [
+    "train.steps=10",
+    "train.checkpoint_every=3",
+    "train.preview_every=100",
+    "augmentations.affine.p=1",
+]
 
 DRIVER = """
 import os, signal, sys
@@ -71,7 +76,10 @@ def test_killed_again_and_again_it_ends_with_the_same_bits(short_clips, tmp_path
             text=True,
         )
         assert ended.returncode == -signal.SIGKILL, (where, ended.stderr)
-    assert [path.name for path in list_checkpoints(pieces / "checkpoints")] == ["step-0000003", "step-0000006"]
+    assert [path.name for path in list_checkpoints(pieces / "checkpoints")] == [
+        "step-0000003",
+        "step-0000006",
+    ]
     result = train(target, recipe, out=pieces, device="cpu", resume=True)
     assert result.finished
     assert weights(pieces) == weights(whole)
@@ -95,8 +103,16 @@ def test_a_run_is_neither_overwritten_nor_resumed_with_something_else(short_clip
     with pytest.raises(OutputExists, match="exists already"):
         train(short_clips["target"], recipe, out=run, device="cpu")
     with pytest.raises(UsageError, match="another recipe: generator differ"):
-        train(short_clips["target"], load_recipe("tiny", ["generator.ngf=4"]), out=run, device="cpu", resume=True)
+        train(
+            short_clips["target"],
+            load_recipe("tiny", ["generator.ngf=4"]),
+            out=run,
+            device="cpu",
+            resume=True,
+        )
     with pytest.raises(UsageError, match="another target"):
         train(short_clips["source"], recipe, out=run, device="cpu", resume=True)
-    longer = train(short_clips["target"], load_recipe("tiny", ["train.steps=3"]), out=run, device="cpu", resume=True)
+    longer = train(
+        short_clips["target"], load_recipe("tiny", ["train.steps=3"]), out=run, device="cpu", resume=True
+    )
     assert longer.steps == 3

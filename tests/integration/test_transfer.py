@@ -134,12 +134,18 @@ def test_files_that_are_no_dancers_are_refused_in_one_line(dancer_file, tmp_path
     tensors = read_tensors(dancer_file)
     meta = json.loads(header.metadata["dancekit"])
     meta["recipe"]["generator"]["params"]["ngf"] = 256  # asks for 32 times the channels that the file has
-    write_safetensors(tmp_path / "huge.safetensors", tensors, {**header.metadata, "dancekit": json.dumps(meta)})
+    write_safetensors(
+        tmp_path / "huge.safetensors", tensors, {**header.metadata, "dancekit": json.dumps(meta)}
+    )
     meta = json.loads(header.metadata["dancekit"])
     meta["components"]["renderer"] = "sticks@0"
-    write_safetensors(tmp_path / "old.safetensors", tensors, {**header.metadata, "dancekit": json.dumps(meta)})
+    write_safetensors(
+        tmp_path / "old.safetensors", tensors, {**header.metadata, "dancekit": json.dumps(meta)}
+    )
     meta["format"] = 99
-    write_safetensors(tmp_path / "new.safetensors", tensors, {**header.metadata, "dancekit": json.dumps(meta)})
+    write_safetensors(
+        tmp_path / "new.safetensors", tensors, {**header.metadata, "dancekit": json.dumps(meta)}
+    )
     write_safetensors(tmp_path / "plain.safetensors", {"w": tensors["target.xy"]}, {"format": "pt"})
     cases: list[tuple[Path, type[DancekitError], str]] = [
         (damaged(tmp_path, "half.safetensors", good[: len(good) // 2]), DancerError, "half"),
@@ -165,7 +171,9 @@ def test_a_clip_without_a_person_and_one_with_a_glimpse_are_refused(short_clips,
         path = tmp_path / f"{name}.mp4"
         with VideoWriter(path, size=(512, 512), time_base=Fraction(1, 25), rate=Fraction(25)) as writer:
             for number in range(20):
-                writer.write(frames[number] if number < people else np.full((512, 512, 3), 128, np.uint8), number)
+                writer.write(
+                    frames[number] if number < people else np.full((512, 512, 3), 128, np.uint8), number
+                )
     recipe = load_recipe("tiny")
     with pytest.raises(PoseError, match=r"nobody\.mp4: no person was found"):
         dancekit.train(tmp_path / "nobody.mp4", recipe, out=tmp_path / "a", device="cpu")

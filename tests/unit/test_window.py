@@ -70,7 +70,9 @@ def test_cropped_pixels_are_where_the_keypoints_say(scale):
     np.testing.assert_allclose(found, window.to_window(centre), atol=0.12)
 
 
-@pytest.mark.parametrize(("left", "top", "scale"), [(60.0, 40.0, 1.5), (0.0, 0.0, 2.0), (-20.0, 10.0, 2.2), (33.3, 21.7, 0.8)])
+@pytest.mark.parametrize(
+    ("left", "top", "scale"), [(60.0, 40.0, 1.5), (0.0, 0.0, 2.0), (-20.0, 10.0, 2.2), (33.3, 21.7, 0.8)]
+)
 def test_what_was_cut_out_goes_back_without_a_seam(left, top, scale):
     frame = smooth_picture(320, 240)
     window = Window(left=left, top=top, scale=scale, size=(96, 96), frame_size=(320, 240))
