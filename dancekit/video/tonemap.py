@@ -188,7 +188,7 @@ class ToneMapper:
         self._entry.push(frame)
         mapped = self._exit.pull()
         assert isinstance(mapped, VideoFrame)
-        levels: NDArray[np.uint8] = _finish()[mapped.to_ndarray()]
+        levels: NDArray[np.uint8] = np.take(_finish(), mapped.to_ndarray())
         return levels
 
     def _connect(self, frame: VideoFrame) -> tuple[FilterContext, FilterContext]:

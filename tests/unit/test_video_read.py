@@ -12,6 +12,7 @@ import av
 import make_video as mv
 import numpy as np
 import pytest
+from av.stream import Disposition
 
 from dancekit.errors import UsageError, VideoError
 from dancekit.video import probe, read_frames
@@ -207,6 +208,12 @@ def test_untagged_high_definition_is_bt709(tmp_path: Path) -> None:
     assert np.abs(mv.read_patches(next(read_frames(path)).rgb, 256) - mv.PATCHES).max() <= 2
 
 
+def test_rgb_video_is_taken_as_it_is(tmp_path: Path) -> None:
+    picture = av.VideoFrame.from_ndarray(mv.patch_picture(), format="rgb24").reformat(format="bgr0")
+    path = mv.write_frames(tmp_path / "a.mkv", [picture], codec="ffv1", codec_options={})
+    assert np.abs(mv.read_patches(next(read_frames(path)).rgb) - mv.PATCHES).max() == 0
+
+
 @pytest.mark.parametrize(
     ("codec", "name", "options"),
     [
@@ -317,6 +324,39 @@ def test_cut_in_other_containers(tmp_path: Path, name: str) -> None:
     path = whole(tmp_path, faststart=False, name=name)
     assert len(list(read_frames(path))) == 30
     fails(cut(path, 0.7), "cut short")
+
+
+def test_only_sound_lost_at_the_end_is_no_truncation(tmp_path: Path) -> None:
+    path = mv.write_frames(
+        tmp_path / "a.mp4", mv.moving(10), audio="aac", audio_seconds=8, options={"movflags": "faststart"}
+    )
+    assert len(list(read_frames(cut(path, 0.9)))) == 10
+    assert probe(path).frames == 10
+
+
+def test_colon_in_the_name_is_no_protocol(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    mv.write_frames(tmp_path / "a.mp4", mv.moving(3)).rename("take:2 100%d é.mp4")
+    assert len(list(read_frames("take:2 100%d é.mp4"))) == 3
+
+
+def test_cover_picture_is_no_video(tmp_path: Path) -> None:
+    path = tmp_path / "a.m4a"
+    with av.open(str(path), "w", format="mp4") as out:
+        cover = out.add_stream("mjpeg", rate=1)
+        cover.width, cover.height, cover.pix_fmt = 64, 48, "yuvj420p"
+        cover.disposition = Disposition.attached_pic
+        sound = out.add_stream("aac", rate=48000)
+        frame = av.VideoFrame.from_ndarray(mv.moving(1)[0]).reformat(format="yuvj420p")
+        frame.pts, frame.time_base = 0, Fraction(1)
+        out.mux(cover.encode(frame))
+        for chunk in mv._sound(0.5, 0, None, "fltp"):
+            out.mux(sound.encode(chunk))
+        out.mux(cover.encode(None))
+        out.mux(sound.encode(None))
+    with av.open(str(path)) as container:
+        assert len(container.streams.video) == 1
+    fails(path, "sound but no picture")
 
 
 def test_junk_behind_a_whole_film_does_no_harm(tmp_path: Path) -> None:

@@ -109,6 +109,6 @@ def test_ten_bit_hevc_is_not_washed_out(tmp_path: Path, tags: dict[str, int], fo
 def test_turned_hdr_clip(tmp_path: Path) -> None:
     picture = mv.sdr_to_hlg(mv.patch_picture(mv.SDR_PATCHES) / 255)
     frame = mv.frame_420(picture, "bt2020", depth=10)
-    path = mv.write_frames(tmp_path / "a.mov", [frame], tags=HLG, rotation=(90, False, False), **HEVC)
+    path = mv.write_frames(tmp_path / "a.mov", [frame] * 3, tags=HLG, rotation=(90, False, False), **HEVC)
     got = np.rot90(next(read_frames(path)).rgb, -1)
     assert np.abs(mv.read_patches(got) - mv.SDR_PATCHES).max() < 5
