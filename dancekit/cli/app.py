@@ -12,7 +12,7 @@ from typer.core import TyperCommand, TyperGroup
 from typer.main import get_command as build_command
 
 from dancekit import __version__
-from dancekit.cli.console import report_failure
+from dancekit.cli.console import INTERRUPTED, report_failure
 from dancekit.errors import UnknownName
 
 
@@ -142,13 +142,10 @@ def main(argv: Sequence[str] | None = None) -> int:
         code = build_command(app).main(
             args=list(sys.argv[1:] if argv is None else argv), prog_name="dancekit", standalone_mode=False
         )
-    except SystemExit as error:  # shell completion, and a pipe that was closed
+    except SystemExit as error:  # shell completion, a pipe that was closed, training stopped by Ctrl-C
         return error.code if isinstance(error.code, int) else 0
     except BaseException as error:  # every way out of the program ends here, in one line
         return report_failure(error)
-    if code == _INTERRUPTED:
+    if code == INTERRUPTED:  # what Typer makes of Ctrl-C
         return report_failure(KeyboardInterrupt())
     return code if isinstance(code, int) else 0
-
-
-_INTERRUPTED = 130

@@ -113,7 +113,7 @@ def dance(
             f"painted after {result.steps} of {settings.train.steps} steps; "
             "the same command again goes on from there"
         )
-        raise typer.Exit(INTERRUPTED)
+        raise SystemExit(INTERRUPTED)  # said already, not an error
 
 
 def _say_plan(

@@ -114,7 +114,7 @@ def train(
         again = f"dancekit train --target {target} --out {run} --resume"
         named = "" if recipe == "quick" else f" --recipe {recipe}"
         terminal.log(f"to go on: {' '.join([again + named, *changes])}")
-        raise typer.Exit(INTERRUPTED)
+        raise SystemExit(INTERRUPTED)  # said already, not an error
 
 
 def _report(terminal: Terminal, result: TrainResult, steps: int) -> None:

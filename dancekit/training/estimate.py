@@ -13,6 +13,7 @@ import torch
 
 from dancekit.config import Recipe
 from dancekit.contracts import PoseBackend
+from dancekit.data.framing import crop
 from dancekit.data.training_set import TrainingSet
 from dancekit.model import Painter
 from dancekit.training.state import TrainingState, stage_lengths
@@ -112,7 +113,8 @@ def _timed(state: TrainingState) -> float:
 def time_painting(state: TrainingState) -> float:
     """Seconds a frame."""
     data = state.data
-    painter = Painter(state.painting, data.target.skeleton, state.device)
+    plate = crop(data.plate, data.window)
+    painter = Painter(state.painting, data.target.skeleton, plate, state.device)
     xy = data.window.to_window(data.target.xy)
     moments = [time.perf_counter() for _ in painter.paint(xy[:4], data.target.score[:4])]
     return float(np.min(np.diff(moments)))

@@ -108,7 +108,9 @@ def check_run(folder: Path, recipe: Recipe, inputs: dict[str, str], *, resume: b
     elif not force:
         raise OutputExists(folder)
     elif not run.recipe_file.exists():
-        raise UsageError(f"{folder} holds files that are no run, they are not deleted", hint="choose another --out")
+        raise UsageError(
+            f"{folder} holds files that are no run, they are not deleted", hint="choose another --out"
+        )
 
 
 def open_run(
@@ -162,7 +164,9 @@ def check_same(run: Run, recipe: Recipe, inputs: dict[str, str]) -> None:
         UsageError: It is no run folder, or was trained on another target or with another recipe.
     """
     if not run.recipe_file.exists() or not run.provenance_file.exists():
-        raise UsageError(f"{run.folder} is not a run folder", hint="choose another --out, or add --force to replace it")
+        raise UsageError(
+            f"{run.folder} is not a run folder", hint="choose another --out, or add --force to replace it"
+        )
     before = json.loads(run.provenance_file.read_text())["inputs"]
     if before != inputs:
         raise UsageError(
