@@ -15,7 +15,7 @@ from __future__ import annotations
 
 from fractions import Fraction
 from functools import lru_cache
-from typing import Literal
+from typing import Literal, cast
 
 import numpy as np
 from av.filter import Graph
@@ -188,7 +188,8 @@ class ToneMapper:
         self._entry.push(frame)
         mapped = self._exit.pull()
         assert isinstance(mapped, VideoFrame)
-        levels: NDArray[np.uint8] = np.take(_finish(), mapped.to_ndarray())
+        codes = cast("NDArray[np.uint16]", mapped.to_ndarray())
+        levels: NDArray[np.uint8] = np.take(_finish(), codes)
         return levels
 
     def _connect(self, frame: VideoFrame) -> tuple[FilterContext, FilterContext]:

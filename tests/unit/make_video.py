@@ -98,7 +98,9 @@ def write_frames(
     frames = list(frames)
     first = frames[0] if isinstance(frames[0], av.VideoFrame) else av.VideoFrame.from_ndarray(frames[0])
     with av.open(str(path), "w", options=options or {}, format=format) as out:
-        stream = out.add_stream(codec, rate=rate, options={"crf": "4"} if codec_options is None else codec_options)
+        stream = out.add_stream(
+            codec, rate=rate, options={"crf": "4"} if codec_options is None else codec_options
+        )
         stream.width, stream.height = first.width, first.height
         stream.pix_fmt = "yuv420p" if first.format.name == "rgb24" else first.format.name
         stream.time_base = stream.codec_context.time_base = time_base
