@@ -32,6 +32,7 @@ if TYPE_CHECKING:
     from dancekit.model import Painter
     from dancekit.training import TrainResult
     from dancekit.training.estimate import Speeds
+    from dancekit.transfer import TransferResult
     from dancekit.types import PoseSequence, VideoInfo
 
 
@@ -96,7 +97,8 @@ def dance(
     if going_on and job.trained:
         terminal.log(f"{job.run.folder} is trained already ({job.steps_done} steps): only painting again")
         with show_progress(terminal) as display:
-            _paint(terminal, job, display, place, finished=True)
+            made = _paint(job, display, place)
+        _report(terminal, job, made, finished=True)
         return
     speeds = _say_plan(terminal, job, backend, clips, place, going_on=going_on)
     if not has_override(changes, "train.preview_every"):
@@ -107,7 +109,8 @@ def dance(
     with show_progress(terminal) as display:
         moved = _check_clips(terminal, job, backend, clips, display)
         result = _train(terminal, job, settings, moved, clips[0], display, place, going_on=going_on)
-        _paint(terminal, job, display, place, finished=result.finished)
+        made = _paint(job, display, place)
+    _report(terminal, job, made, finished=result.finished)
     if not result.finished:
         terminal.log(
             f"painted after {result.steps} of {settings.train.steps} steps; "
@@ -212,23 +215,26 @@ def _train(
         )
 
 
-def _paint(terminal: Terminal, job: DanceJob, display: Display, device: str, *, finished: bool) -> None:
+def _paint(job: DanceJob, display: Display, device: str) -> TransferResult:
     """Transfer with the dancer there is; `job.check_out` has allowed to replace the video."""
     from dancekit.transfer import Dancer
 
-    result = Dancer.load(job.run.dancer, device=device).transfer(
-        job.source, job.out, force=True, progress=display
-    )
+    dancer = Dancer.load(job.run.dancer, device=device)
+    result = dancer.transfer(job.source, job.out, force=True, progress=display)
     job.remember(job.steps_done)
-    terminal.result(str(result.out))
+    return result
+
+
+def _report(terminal: Terminal, job: DanceJob, made: TransferResult, *, finished: bool) -> None:
+    terminal.result(str(made.out))
     terminal.json(
         {
-            "out": str(result.out),
-            "sidecar": str(result.sidecar),
+            "out": str(made.out),
+            "sidecar": str(made.sidecar),
             "run": str(job.run.folder),
             "dancer": str(job.run.dancer),
-            "frames": result.frames,
-            "frames_without_person": result.missing,
+            "frames": made.frames,
+            "frames_without_person": made.missing,
             "steps": job.steps_done,
             "of": job.recipe.train.steps,
             "finished": finished,

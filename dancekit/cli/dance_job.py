@@ -95,7 +95,12 @@ class DanceJob:
         Raises:
             OutputExists: There is one, and `force` is off.
         """
-        if not self.out.exists() or force:
+        if force:
+            return
+        if not self.out.exists():
+            sidecar = self.out.with_suffix(".json")
+            if sidecar.exists() and not (going_on and self._record()):  # not one of ours
+                raise OutputExists(sidecar)
             return
         before = self._record() if going_on else {}
         own = before.get("video_sha256") == file_sha256(self.out) and before.get("source") == self._source()

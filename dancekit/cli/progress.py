@@ -87,6 +87,7 @@ class Bars:
             TextColumn("left", style="dim"),
             TimeRemainingColumn(),
             console=console,
+            redirect_stdout=False,  # results belong to stdout, wherever that leads; the bars are on stderr
             # a GAN's step takes seconds; with rich's 30 s the estimate would jump about
             speed_estimate_period=120.0,
         )

@@ -160,8 +160,10 @@ class Dancer:
             OutputExists: `out` is there already.
         """
         destination, origin = Path(out), Path(source)
-        if destination.exists() and not force:
-            raise OutputExists(destination)
+        sidecar = destination.with_suffix(".json")
+        for taken in (destination, sidecar):
+            if taken.exists() and not force:
+                raise OutputExists(taken)
         recipe = self._overridden(overrides)
         poses = self.poses_of(origin, recipe=recipe, progress=progress)
         moved, fitted = self.retarget(poses, recipe.normalizer)
@@ -184,7 +186,6 @@ class Dancer:
                 )
                 progress("painting", number + 1, len(poses))
         missing = int((~poses.found).sum())
-        sidecar = destination.with_suffix(".json")
         facts = {
             "source": origin.name,
             "dancer": self.path.name,

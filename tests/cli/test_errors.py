@@ -179,6 +179,16 @@ def test_nothing_is_overwritten(
     assert all(path.read_text() == "mine" for path in tmp_path.rglob("*") if path.is_file())
 
 
+@pytest.mark.parametrize("command", ["transfer", "dance"])
+def test_nor_is_a_file_where_the_numbers_go(
+    cli: Cli, clips: tuple[Path, Path], dancer: Path, tmp_path: Path, command: str
+) -> None:
+    (tmp_path / "show.json").write_text("mine")
+    words = [clips[0], "--dancer", dancer] if command == "transfer" else [*clips, *TINY]
+    one_line(cli(command, *words, "--out", "show.mp4", "-q"), 2, "show.json exists already")
+    assert left_in(tmp_path) == ["show.json"]
+
+
 def test_an_override_that_the_weights_depend_on(cli: Cli, clips: tuple[Path, Path], dancer: Path) -> None:
     outcome = cli("transfer", clips[0], "--dancer", dancer, "--out", "o.mp4", "generator.ngf=4")
     one_line(outcome, 2, "generator.ngf=4", "train again")

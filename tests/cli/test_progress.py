@@ -60,11 +60,12 @@ def test_a_second_clip_is_new_work() -> None:
     assert [line.partition(" in ")[0] for line in lines] == ["finding poses ...", "finding poses: 3"] * 2
 
 
-def test_bars_on_a_terminal() -> None:
+def test_bars_on_a_terminal(capsys: pytest.CaptureFixture[str]) -> None:
     from rich.console import Console
 
     screen = Console(file=io.StringIO(), force_terminal=True, width=120)
     with Bars(screen) as show:
+        print("result")
         show("poses", 10, 10)
         show("poses", 1, 20)
         show("steps", 500, 1000)
@@ -72,6 +73,7 @@ def test_bars_on_a_terminal() -> None:
         tasks = show._bars.tasks
         assert [(task.completed, task.total) for task in tasks] == [(10, 10), (1, 20), (501, 1000)]
         assert tasks[2].speed is None or tasks[2].speed < 100, "the steps before the resume count as speed"
+    assert capsys.readouterr().out == "result\n", "the bars take nothing away from stdout"
     assert "training" in screen.file.getvalue()  # type: ignore[attr-defined]
 
 
