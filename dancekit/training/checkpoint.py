@@ -39,13 +39,18 @@ def save_checkpoint(folder: Path, state: TrainingState) -> Path:
             write_safetensors(part / f"{name}.ema.safetensors", average.shadow, {"format": "pt"})
         for name, optimizer in state.optimizers.items():
             write_safetensors(part / f"{name}.optimizer.safetensors", _flatten(optimizer), {"format": "pt"})
-        facts = {"step": state.step, "ema_updates": {name: ema.updates for name, ema in state.averages.items()}}
+        facts = {
+            "step": state.step,
+            "ema_updates": {name: ema.updates for name, ema in state.averages.items()},
+        }
         (part / "state.json").write_text(json.dumps(facts, sort_keys=True))
         if final.exists():
             shutil.rmtree(final)
         part.rename(final)
     except OSError as error:
-        raise DancekitError(f"cannot write checkpoint {final}: {error.strerror or error}", hint="free some space") from None
+        raise DancekitError(
+            f"cannot write checkpoint {final}: {error.strerror or error}", hint="free some space"
+        ) from None
     finally:
         shutil.rmtree(part, ignore_errors=True)
     for old in list_checkpoints(folder)[:-KEEP]:

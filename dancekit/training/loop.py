@@ -104,7 +104,12 @@ def train(
         load_checkpoint(found[-1], state)
     run.forget_after(state.step)
     seconds = _run_steps(state, run, progress, should_stop, on_preview)
-    record = {"steps": state.step, "seconds": round(seconds, 1), "recipe_sha256": settings.hash, "inputs": inputs}
+    record = {
+        "steps": state.step,
+        "seconds": round(seconds, 1),
+        "recipe_sha256": settings.hash,
+        "inputs": inputs,
+    }
     dancer_info = DancerInfo(
         recipe=settings,
         components=component_ids(settings),
@@ -127,7 +132,12 @@ def _prepare(
         return training_set.load(run.data)
     try:
         return training_set.prepare(
-            video, tracked, filters=build_filters(recipe), size=recipe.size, folder=run.data, progress=progress
+            video,
+            tracked,
+            filters=build_filters(recipe),
+            size=recipe.size,
+            folder=run.data,
+            progress=progress,
         )
     except BaseException:
         if not list_checkpoints(run.checkpoints):
@@ -151,7 +161,9 @@ def _run_steps(
         record: dict[str, Any] = dict(state.advance())
         now = time.monotonic()
         if state.step % settings.log_every == 0 or state.step == 1:
-            run.log({"step": state.step, "stage": stage.name, "seconds_per_step": round(now - last, 4), **record})
+            run.log(
+                {"step": state.step, "stage": stage.name, "seconds_per_step": round(now - last, 4), **record}
+            )
         last = now
         progress("steps", state.step, settings.steps)
         stop = should_stop()
@@ -168,7 +180,12 @@ def _run_steps(
 def _preview(state: TrainingState, run: Run, on_preview: Callable[[Painter, int], None] | None) -> None:
     generator, face = state.networks["generator"], state.networks["face"]
     with state.averages["generator"].applied(generator), state.averages["face"].applied(face):
-        painter = Painter(state.painting, state.data.target.skeleton, crop(state.data.plate, state.data.window), state.device)
+        painter = Painter(
+            state.painting,
+            state.data.target.skeleton,
+            crop(state.data.plate, state.data.window),
+            state.device,
+        )
         save_preview(run.previews / f"step-{state.step:07d}.png", painter, state.data)
         if on_preview is not None:
             on_preview(painter, state.step)

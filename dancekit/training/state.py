@@ -184,7 +184,12 @@ class TrainingState:
         sticks = crop(condition, box)  # type: ignore[operator]
         everywhere = torch.ones_like(fake_face[:, :1])
         view = LossView(
-            fake=fake_face, real=real_face, mask=everywhere, fake_features=[], real_features=[], view_mask=everywhere
+            fake=fake_face,
+            real=real_face,
+            mask=everywhere,
+            fake_features=[],
+            real_features=[],
+            view_mask=everywhere,
         )
         record = self._optimize(
             "face",
@@ -197,7 +202,13 @@ class TrainingState:
         return {f"face_{name}": value for name, value in record.items()}
 
     def _optimize(
-        self, painter: str, critic: str, objective: Objective, fake_view: Tensor, real_view: Tensor, view: LossView
+        self,
+        painter: str,
+        critic: str,
+        objective: Objective,
+        fake_view: Tensor,
+        real_view: Tensor,
+        view: LossView,
     ) -> dict[str, float]:
         """Step the painter and its critic from one forward pass of the painter, both from the old weights.
 
@@ -217,7 +228,9 @@ class TrainingState:
         critic_loss = None
         if optimizer is not None:
             real_features = network(real_view)
-            critic_loss, terms = objective.discriminator(real_features, network(fake_view.detach()), view.view_mask)
+            critic_loss, terms = objective.discriminator(
+                real_features, network(fake_view.detach()), view.view_mask
+            )
             record |= {f"d_{key}": float(value.detach()) for key, value in terms.items()}
             network.requires_grad_(False)
             view = dataclasses.replace(
