@@ -12,7 +12,7 @@ from typer.core import TyperCommand, TyperGroup
 from typer.main import get_command as build_command
 
 from dancekit import __version__
-from dancekit.cli.console import INTERRUPTED, report_failure
+from dancekit.cli.console import INTERRUPTED, forget_verbosity, report_failure
 from dancekit.errors import UnknownName
 
 
@@ -138,6 +138,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     Returns:
         The exit code.
     """
+    forget_verbosity()
     try:
         code = build_command(app).main(
             args=list(sys.argv[1:] if argv is None else argv), prog_name="dancekit", standalone_mode=False

@@ -98,6 +98,11 @@ class _State:
     tracebacks = False
 
 
+def forget_verbosity() -> None:
+    """A new command line begins: nothing is known of its -v yet."""
+    _State.tracebacks = False
+
+
 def report_failure(error: BaseException) -> int:
     """Print why a command failed, on one line (one each for the problems of a recipe), and say its exit code.
 

@@ -26,6 +26,9 @@ POSE_FRAMES = 12
 TIMED_STEPS = 2
 """Steps of each stage that are timed, after one that warms it up."""
 
+PATIENCE = 8.0
+"""Seconds after which a part is timed no further: on a slow machine one step says enough."""
+
 _STANDING = {
     "nose": (0.5, 0.12), "left_eye": (0.515, 0.1), "right_eye": (0.485, 0.1),
     "left_ear": (0.53, 0.11), "right_ear": (0.47, 0.11),
@@ -83,8 +86,11 @@ def time_poses(backend: PoseBackend, video: Path) -> float:
     """Seconds a frame, on the first frames of a clip."""
     for _ in backend.detect(frame.rgb for frame in read_frames(video, stop=2)):
         pass
-    began = time.perf_counter()
-    count = sum(1 for _ in backend.detect(frame.rgb for frame in read_frames(video, stop=POSE_FRAMES)))
+    began, count = time.perf_counter(), 0
+    for _ in backend.detect(frame.rgb for frame in read_frames(video, stop=POSE_FRAMES)):
+        count += 1
+        if time.perf_counter() - began > PATIENCE:
+            break
     return (time.perf_counter() - began) / max(count, 1)
 
 
@@ -96,6 +102,8 @@ def time_steps(state: TrainingState) -> tuple[float, ...]:
         for offset in range(min(1 + TIMED_STEPS, length)):
             state.step = start + offset
             seconds.append(_timed(state))
+            if sum(seconds) > PATIENCE:
+                break
         # The first step of a stage allocates; later ones are what most steps are like.
         found.append(min(seconds[1:] or seconds, default=0.0))
         start += length
@@ -116,8 +124,12 @@ def time_painting(state: TrainingState) -> float:
     plate = crop(data.plate, data.window)
     painter = Painter(state.painting, data.target.skeleton, plate, state.device)
     xy = data.window.to_window(data.target.xy)
-    moments = [time.perf_counter() for _ in painter.paint(xy[:4], data.target.score[:4])]
-    return float(np.min(np.diff(moments)))
+    moments = [time.perf_counter()]
+    for _ in painter.paint(xy[:4], data.target.score[:4]):
+        moments.append(time.perf_counter())
+        if moments[-1] - moments[0] > PATIENCE:
+            break
+    return float(np.diff(moments).min())
 
 
 def made_up_target(size: tuple[int, int], skeleton: Skeleton, frames: int = 8) -> TrainingSet:

@@ -13,6 +13,7 @@ import pytest
 
 from dancekit.config import Recipe, load_recipe
 from dancekit.contracts import PoseSpec
+from dancekit.training import estimate
 from dancekit.training.estimate import Speeds, made_up_target, measure_speeds, time_poses
 from dancekit.types import Detections, get_skeleton, skeleton_names
 from dancekit.video import VideoWriter
@@ -63,6 +64,16 @@ def test_poses_are_timed_on_the_clip_itself(clip: Path) -> None:
     backend = Sleeper()
     assert 0.02 <= time_poses(backend, clip) < 0.2
     assert backend.frames < 20, "only the beginning is looked at"
+
+
+def test_a_slow_machine_is_not_measured_for_long(
+    recipe: Recipe, clip: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(estimate, "PATIENCE", 0.0)
+    backend = Sleeper()
+    speeds = measure_speeds(recipe, backend, clip, "cpu")
+    assert backend.frames == 2 + 1
+    assert all(seconds > 0 for seconds in (*speeds.steps, speeds.paint, speeds.pose))
 
 
 def test_a_clip_of_one_frame(tmp_path: Path) -> None:
