@@ -77,8 +77,10 @@ class GlobalLinear:
     like a step away from the camera.
 
     Args:
-        mode: `paper`: rows are the mean of both ankles. `edn`: rows are the lower ankle, as the published
-            code takes them, with its rule against amplified depth, and plain maxima.
+        mode: `paper`: the paper's method. `edn`: as the published code does it: the lower ankle, its own rule
+            against amplified depth, and plain maxima.
+        ankle: What a frame's row is: the `mean` of both ankles (the paper's), or the `lower` one, so that a
+            lifted foot does not look like a step away from the camera.
         median_fraction: How far beyond the median, as a part of (close - median), the far position may be.
             0.7 is the paper's, 0.5 the code's.
         center: What stays in place horizontally.
@@ -96,6 +98,7 @@ class GlobalLinear:
         self,
         *,
         mode: Literal["paper", "edn"] = "paper",
+        ankle: Literal["mean", "lower"] = "mean",
         median_fraction: Annotated[float, Field(gt=0, le=1)] = 0.7,
         center: Literal["track", "frame"] = "track",
         amplify: Annotated[float, Field(ge=1)] = 1.5,
@@ -105,6 +108,7 @@ class GlobalLinear:
         if not amplify >= 1:
             raise UsageError(f"global_linear: amplify is {amplify}, must be at least 1")
         self.mode = mode
+        self.ankle = "lower" if mode == "edn" else ankle
         self.median_fraction = median_fraction
         self.center = center
         self.amplify = amplify
@@ -116,7 +120,7 @@ class GlobalLinear:
             `s_close`, `s_far`, `t_close`, `t_far`: rows, after the guards; `s_height_close`, ...: heights
             there; `c_close`, `c_far`; `slope`, `c_slope`: change of y* and of c per row of the source's
             ankles; `c_min`, `c_max`: limits of c; `x_source`, `x_target`; `source`, `target`: the plain
-            numbers of `Ground`; `mode`, `center`, `source_size`, `target_size`; `warnings`: sentences for
+            numbers of `Ground`; `mode`, `ankle`, `center`, `source_size`, `target_size`; `warnings`: sentences for
             the user.
 
         Raises:
@@ -133,6 +137,7 @@ class GlobalLinear:
         track = self.center == "track"
         return {
             "mode": self.mode,
+            "ankle": self.ankle,
             "center": self.center,
             "source": asdict(s),
             "target": asdict(t),
@@ -150,7 +155,7 @@ class GlobalLinear:
         Raises:
             PoseError: No ankle is seen in any frame.
         """
-        y = ankle_rows(poses, lower=fitted["mode"] == "edn")
+        y = ankle_rows(poses, lower=fitted["ankle"] == "lower")
         beyond = y - fitted["s_far"]
         landing = fitted["t_far"] + fitted["slope"] * beyond
         scale = fitted["c_far"] + fitted["c_slope"] * beyond
@@ -171,7 +176,7 @@ class GlobalLinear:
         return Ground(close, far, median, height, float(np.median(frames.x[frames.usable])))
 
     def _rows(self, frames: FrameStatistics) -> Array:
-        return (frames.lower_ankle_y if self.mode == "edn" else frames.ankle_y)[frames.usable]
+        return (frames.lower_ankle_y if self.ankle == "lower" else frames.ankle_y)[frames.usable]
 
     def _ignored(self, part: float) -> float:
         return 0.0 if self.mode == "edn" else part
