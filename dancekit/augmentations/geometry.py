@@ -35,7 +35,7 @@ class Flip:
 
 
 class Affine:
-    """Rotates, scales and shifts a clip in one bilinear warp, about the image's centre.
+    """Rotates, scales and shifts a clip in one bicubic warp, about the image's centre.
 
     Beyond the image's edge its reflection is painted, and the mask is 0. Joints that leave the image stay
     known (limbs are drawn to the edge) up to one image size away; beyond that they are missing.

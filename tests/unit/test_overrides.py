@@ -43,7 +43,7 @@ def get(recipe: Recipe, path: str) -> Any:
         ("losses.l1.weight=5", "losses.2.params.mask", "person"),
         ("losses.feature_matching=lsgan", "losses.1.name", "lsgan"),
         ("losses.l1.name=feature_matching", "losses.2.params.mask", "none"),
-        ("losses.l1.name=feature_matching", "losses.2.weight", 10.0),
+        ("losses.l1.name=feature_matching", "losses.2.weight", 20.0),
         (
             "losses=[l1]",
             "losses",
