@@ -1,6 +1,6 @@
 """Make `docs/images/demo.jpg`, the README's picture, from what `dancekit demo` wrote.
 
-    dancekit demo --out demo && python tools/make_picture.py demo/compare.mp4
+dancekit demo --out demo && python tools/make_picture.py demo/compare.mp4
 """
 
 from __future__ import annotations
@@ -23,7 +23,9 @@ def main() -> None:
     frames = [frame.rgb for frame in read_frames(Path(sys.argv[1]))]
     rows = [frames[int(moment * len(frames))] for moment in MOMENTS]
     PICTURE.parent.mkdir(parents=True, exist_ok=True)
-    cv2.imwrite(str(PICTURE), cv2.cvtColor(np.concatenate(rows), cv2.COLOR_RGB2BGR), [cv2.IMWRITE_JPEG_QUALITY, 90])
+    cv2.imwrite(
+        str(PICTURE), cv2.cvtColor(np.concatenate(rows), cv2.COLOR_RGB2BGR), [cv2.IMWRITE_JPEG_QUALITY, 90]
+    )
 
 
 if __name__ == "__main__":
