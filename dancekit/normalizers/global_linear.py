@@ -20,6 +20,9 @@ BAND = 0.05
 LEAST_DEPTH = 0.02
 """A clip whose close and far are nearer to each other than this part of its median height has no depth."""
 
+NEAR_MEDIAN = 0.01
+"""How far from the median row, in median heights, the standing height is looked for."""
+
 IGNORED_ROWS = 0.01
 """The top part of all rows that `close` leaves out: a few wrong ankles must not decide it (`paper`)."""
 
@@ -41,7 +44,7 @@ class Ground:
         close: Row of the ankles nearest to the camera.
         far: Row of the ankles farthest from it.
         median: Median row of the ankles.
-        height: Median height.
+        height: Standing height near the median row.
         x: Median column of the ankles.
     """
 
@@ -172,7 +175,10 @@ class GlobalLinear:
         beyond = median - rows
         beyond = beyond[(beyond > 0) & (beyond < self.median_fraction * (close - median))]
         far = median - float(beyond.max()) if len(beyond) else median
-        height = float(np.median(frames.height[frames.usable]))
+        # not the median height: that says how much somebody crouches in this dance, not how tall they are
+        heights = frames.height[frames.usable]
+        near = np.abs(rows - median) <= NEAR_MEDIAN * float(np.median(heights))
+        height = top(heights[near], self._ignored(IGNORED_HEIGHTS))
         return Ground(close, far, median, height, float(np.median(frames.x[frames.usable])))
 
     def _rows(self, frames: FrameStatistics) -> Array:
@@ -241,7 +247,7 @@ class GlobalLinear:
 
 
 def _similarity(s: Ground, t: Ground, warnings: list[str]) -> dict[str, float]:
-    """One scale, from median heights, about the median rows: for clips without depth."""
+    """One scale, from standing heights, about the median rows: for clips without depth."""
     scale = _clamped(t.height / s.height, warnings)
     return {
         "s_close": s.median,
