@@ -103,10 +103,10 @@ def train(
     if found := list_checkpoints(run.checkpoints):
         load_checkpoint(found[-1], state)
     run.forget_after(state.step)
-    seconds = _run_steps(state, run, progress, should_stop, on_preview)
+    _run_steps(state, run, progress, should_stop, on_preview)
     record = {
         "steps": state.step,
-        "seconds": round(seconds, 1),
+        "seconds": round(run.seconds(state.step), 1),
         "recipe_sha256": settings.hash,
         "inputs": inputs,
     }
@@ -151,10 +151,10 @@ def _run_steps(
     progress: Progress,
     should_stop: Callable[[], bool],
     on_preview: Callable[[Painter, int], None] | None,
-) -> float:
-    """Step until the last step or until told to stop; returns the seconds spent."""
+) -> None:
+    """Step until the last step or until told to stop."""
     settings = state.recipe.train
-    began = last = time.monotonic()
+    last = time.monotonic()
     progress("steps", state.step, settings.steps)
     while state.step < settings.steps:
         stage, _ = state.stage()
@@ -174,7 +174,6 @@ def _run_steps(
             _preview(state, run, on_preview)
         if stop:
             break
-    return time.monotonic() - began
 
 
 def _preview(state: TrainingState, run: Run, on_preview: Callable[[Painter, int], None] | None) -> None:

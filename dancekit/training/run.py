@@ -26,6 +26,9 @@ from dancekit import __version__
 from dancekit.config import Recipe, load_recipe
 from dancekit.errors import OutputExists, UsageError
 
+NOT_OF_THE_WEIGHTS = ("summary", "normalizer", "policy")
+"""Keys of a recipe that training does not look at: they may differ when a run is resumed."""
+
 FREE_TO_CHANGE = {"steps", "checkpoint_every", "preview_every", "log_every"}
 """Keys under `train` that may differ when a run is resumed."""
 
@@ -75,6 +78,13 @@ class Run:
         """Append one record to metrics.jsonl."""
         with self.metrics_file.open("a") as file:
             file.write(json.dumps(record, sort_keys=True) + "\n")
+
+    def seconds(self, steps: int) -> float:
+        """About how long so many steps took, over all sessions: from the logged seconds a step."""
+        if not self.metrics_file.exists():
+            return 0.0
+        records = [json.loads(line) for line in self.metrics_file.read_text().splitlines()]
+        return steps * sum(float(record["seconds_per_step"]) for record in records) / max(1, len(records))
 
     def forget_after(self, step: int) -> None:
         """Drop log lines of steps that a kill has undone, and a half-written last line."""
@@ -185,7 +195,8 @@ def check_same(run: Run, recipe: Recipe, inputs: dict[str, str]) -> None:
 
 def _comparable(recipe: Recipe) -> dict[str, Any]:
     data = recipe.to_json()
-    data.pop("summary", None)
+    for key in NOT_OF_THE_WEIGHTS:
+        data.pop(key, None)
     data["train"] = {key: value for key, value in data["train"].items() if key not in FREE_TO_CHANGE}
     return data
 
