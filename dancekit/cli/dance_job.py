@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from dancekit.data import training_set
+from dancekit.data.framing import letterbox
 from dancekit.errors import OutputExists, UsageError
 from dancekit.training.checkpoint import list_checkpoints
 from dancekit.training.run import Run, check_same, write_text
@@ -160,7 +161,7 @@ class DancePreview:
             metadata={"comment": f"preview at step {step}, made with dancekit; synthetic video"},
         ) as writer:
             for number, picture in enumerate(painter.paint(self._window.to_window(part.xy), part.score)):
-                writer.write(picture, int(part.pts[number] - part.pts[0]))
+                writer.write(letterbox(picture, self._window), int(part.pts[number] - part.pts[0]))
 
 
 def liveliest(poses: PoseSequence, frames: int) -> PoseSequence:

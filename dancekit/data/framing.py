@@ -28,6 +28,17 @@ def crop(frame: Image, window: Window) -> Image:
     )
 
 
+def letterbox(painted: Image, window: Window) -> Image:
+    """The window with black where it lies beyond the frame (a square window of a portrait clip): what is shown."""
+    columns, rows = (
+        (np.arange(pixels) + 0.5) * window.scale + start
+        for pixels, start in zip(window.size, (window.left, window.top), strict=True)
+    )
+    width, height = window.frame_size
+    inside = ((rows > 0) & (rows < height))[:, None] & ((columns > 0) & (columns < width))[None]
+    return painted if inside.all() else painted * inside[..., None].astype(np.uint8)
+
+
 def paste(plate: Image, painted: Image, window: Window, *, feather: float = 0.06) -> Image:
     """The painted window on the plate, blended over a soft border.
 

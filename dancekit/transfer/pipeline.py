@@ -28,7 +28,7 @@ from dancekit.build import (
 )
 from dancekit.config import Component, Recipe, override_recipe
 from dancekit.dancer import DancerInfo, check_versions, read_info, read_plate, read_target
-from dancekit.data.framing import crop, paste
+from dancekit.data.framing import crop, letterbox, paste
 from dancekit.data.poses import apply_filters, track_person
 from dancekit.data.progress import Progress, silent
 from dancekit.errors import DancerError, OutputExists, PoseError, UsageError
@@ -181,9 +181,8 @@ class Dancer:
             metadata={"comment": f"made with dancekit by {self.path.name}; synthetic video"},
         ) as writer:
             for number, painted in enumerate(self.paint(moved)):
-                writer.write(
-                    paste(self.plate, painted, window) if full_frame else painted, int(poses.pts[number])
-                )
+                shown = paste(self.plate, painted, window) if full_frame else letterbox(painted, window)
+                writer.write(shown, int(poses.pts[number]))
                 progress("painting", number + 1, len(poses))
         missing = int((~poses.found).sum())
         facts = {

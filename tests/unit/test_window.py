@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from dancekit.data.framing import clean_plate, crop, paste
+from dancekit.data.framing import clean_plate, crop, letterbox, paste
 from dancekit.types import Window
 
 
@@ -113,3 +113,12 @@ def test_what_is_always_covered_is_filled_from_around():
     frame[20:40, 30:50] = 255
     plate = clean_plate([frame] * 3, [mask] * 3)
     assert np.abs(plate.astype(int) - 90).max() <= 5
+
+
+def test_beyond_the_frame_it_is_black():
+    """A square window of a portrait clip is letterboxed, never squashed."""
+    frame = np.full((300, 100, 3), 200, np.uint8)
+    window = Window.around(np.array([[20.0, 10], [80, 290]]), size=(64, 64), frame_size=(100, 300))
+    piece = letterbox(crop(frame, window), window)
+    assert piece[32, 32, 0] == 200
+    assert piece[32, 2, 0] == piece[32, 61, 0] == 0
