@@ -135,8 +135,19 @@ def _frame_by_frame(
     for frame in range(len(fake)):
         where = everywhere if mask is None else mask[frame]
         if where.any():
-            result[frame] = score(fake[frame], real[frame], where)
+            part = _around(where)
+            result[frame] = score(fake[frame][part], real[frame][part], where[part])
     return result
+
+
+def _around(where: NDArray[np.bool_]) -> tuple[slice, slice]:
+    """Rows and columns of the masked pixels and of all that a score looks at around them."""
+    reach = _WINDOW // 2 + 1
+    spans = []
+    for axis in (1, 0):
+        hit = np.flatnonzero(where.any(axis))
+        spans.append(slice(max(0, int(hit[0]) - reach), int(hit[-1]) + 1 + reach))
+    return spans[0], spans[1]
 
 
 def _psnr(fake: NDArray[np.uint8], real: NDArray[np.uint8], where: NDArray[np.bool_]) -> float:
