@@ -9,6 +9,7 @@ import pytest
 
 # Set before anything imports numpy or torch: on a shared machine more threads than cores are slower.
 os.environ.setdefault("OMP_NUM_THREADS", "2")
+os.environ.setdefault("GOMP_SPINCOUNT", "5000")
 
 ROOT = Path(__file__).resolve().parents[1]
 SHARED = ROOT.parent / "shared"
