@@ -41,7 +41,7 @@ def demo(
 
     Examples:
       dancekit demo
-      dancekit demo --out /tmp/demo --force
+      dancekit demo --out somewhere --force
       dancekit demo --json
     """
     terminal = Terminal(verbose=verbose, quiet=quiet, as_json=as_json)
