@@ -158,10 +158,15 @@ class Dancer:
             VideoError: The source cannot be read, or `out` not be written.
             PoseError: Nobody is in the source, or too little to fit the normalizer.
             OutputExists: `out` is there already.
+            UsageError: `out` is the source, whatever `force` says.
         """
         destination, origin = Path(out), Path(source)
         sidecar = destination.with_suffix(".json")
         for taken in (destination, sidecar):
+            if taken.exists() and any(
+                given.exists() and taken.samefile(given) for given in (origin, self.path)
+            ):
+                raise UsageError(f"{taken} is an input", hint="choose another name")
             if taken.exists() and not force:
                 raise OutputExists(taken)
         recipe = self._overridden(overrides)

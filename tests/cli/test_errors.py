@@ -189,6 +189,19 @@ def test_nor_is_a_file_where_the_numbers_go(
     assert left_in(tmp_path) == ["show.json"]
 
 
+def test_a_source_is_never_replaced_by_what_is_made_of_it(
+    cli: Cli, clips: tuple[Path, Path], dancer: Path, tmp_path: Path
+) -> None:
+    source = tmp_path / "dance.mp4"
+    source.write_bytes(clips[0].read_bytes())
+    one_line(
+        cli("transfer", source, "--dancer", dancer, "--out", "dance.mp4", "--force"),
+        2,
+        "dance.mp4 is an input",
+    )
+    assert source.read_bytes() == clips[0].read_bytes() and left_in(tmp_path) == ["dance.mp4"]
+
+
 def test_an_override_that_the_weights_depend_on(cli: Cli, clips: tuple[Path, Path], dancer: Path) -> None:
     outcome = cli("transfer", clips[0], "--dancer", dancer, "--out", "o.mp4", "generator.ngf=4")
     one_line(outcome, 2, "generator.ngf=4", "train again")
