@@ -11,6 +11,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from dancekit.data.files import write_whole
 from dancekit.data.framing import crop
 from dancekit.data.progress import Progress, silent
 from dancekit.errors import OutputExists
@@ -89,7 +90,7 @@ def run_demo(
         "trained_on_sha256": dancer.info.training.get("inputs", {}),
         "files": {name: str(path) for name, path in files.items()},
     }
-    files["metrics.json"].write_text(json.dumps(report, indent=2, sort_keys=True) + "\n")
+    write_whole(files["metrics.json"], json.dumps(report, indent=2, sort_keys=True) + "\n")
     return report
 
 

@@ -12,10 +12,11 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from dancekit.data import training_set
+from dancekit.data.files import write_whole
 from dancekit.data.framing import letterbox
 from dancekit.errors import OutputExists, UsageError
 from dancekit.training.checkpoint import list_checkpoints
-from dancekit.training.run import Run, check_same, write_text
+from dancekit.training.run import Run, check_same
 from dancekit.types import PoseSequence, Window
 from dancekit.video import VideoWriter
 from dancekit.weights.header import file_sha256
@@ -111,7 +112,7 @@ class DanceJob:
     def remember(self, steps: int) -> None:
         """Note that the video was painted after so many steps."""
         facts = {"video_sha256": file_sha256(self.out), "source": self._source(), "steps": steps}
-        write_text(self._record_file, json.dumps(facts, sort_keys=True))
+        write_whole(self._record_file, json.dumps(facts, sort_keys=True))
 
     @property
     def _record_file(self) -> Path:

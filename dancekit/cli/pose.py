@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -110,11 +109,11 @@ def write_contact_sheet(path: Path, video: Path, poses: PoseSequence) -> None:
         poses: One row a frame.
 
     Raises:
-        OSError: It cannot be written.
+        DancekitError: It cannot be written.
     """
-    import cv2
     import numpy as np
 
+    from dancekit.data.files import write_png
     from dancekit.video import read_frames
 
     chosen = set(np.linspace(0, len(poses) - 1, min(SHEET_FRAMES, len(poses))).round().astype(int).tolist())
@@ -126,14 +125,7 @@ def write_contact_sheet(path: Path, video: Path, poses: PoseSequence) -> None:
     while len(tiles) % SHEET_COLUMNS:
         tiles.append(np.zeros_like(tiles[0]))
     rows = [np.concatenate(tiles[i : i + SHEET_COLUMNS], 1) for i in range(0, len(tiles), SHEET_COLUMNS)]
-    _, encoded = cv2.imencode(".png", cv2.cvtColor(np.concatenate(rows), cv2.COLOR_RGB2BGR))
-    path.parent.mkdir(parents=True, exist_ok=True)
-    part = path.with_name(f".{path.name}.{os.getpid()}.part")
-    try:
-        part.write_bytes(encoded.tobytes())
-        part.replace(path)
-    finally:
-        part.unlink(missing_ok=True)
+    write_png(path, np.concatenate(rows))
 
 
 def _tile(picture: NDArray[np.uint8]) -> NDArray[Any]:

@@ -16,6 +16,7 @@ import torch
 from numpy.typing import NDArray
 
 from dancekit.contracts import Clip, Filter
+from dancekit.data.files import write_png, write_whole
 from dancekit.data.framing import clean_plate, crop
 from dancekit.data.masks import MaskTrack
 from dancekit.data.poses import TrackedClip, apply_filters
@@ -129,9 +130,9 @@ def prepare(
         frames.flush()
         masks.flush()
         plate = clean_plate(plate_frames, plate_masks)
-        cv2.imwrite(str(part / "plate.png"), cv2.cvtColor(plate, cv2.COLOR_RGB2BGR))
+        write_png(part / "plate.png", plate)
         poses.save(part / "target.npz")
-        (part / "window.json").write_text(json.dumps(window.to_json()))
+        write_whole(part / "window.json", json.dumps(window.to_json()))
         shutil.rmtree(folder, ignore_errors=True)
         part.replace(folder)
     finally:

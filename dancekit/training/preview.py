@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-import os
 from pathlib import Path
 from typing import Any
 
-import cv2
 import numpy as np
 from numpy.typing import NDArray
 
+from dancekit.data.files import write_png
 from dancekit.data.training_set import TrainingSet
 from dancekit.model import Painter
 
@@ -22,10 +21,7 @@ def save_preview(path: Path, painter: Painter, data: TrainingSet) -> None:
     """Write a PNG: a row of stick figures, a row of painted frames, a row of the true ones."""
     moments = np.linspace(RUN_UP, len(data) - 1, COLUMNS).round().astype(int)
     columns = [preview_column(painter, data, int(moment)) for moment in moments]
-    path.parent.mkdir(parents=True, exist_ok=True)
-    part = path.with_name(f".{path.stem}.{os.getpid()}.part.png")
-    cv2.imwrite(str(part), cv2.cvtColor(np.concatenate(columns, 1), cv2.COLOR_RGB2BGR))
-    part.replace(path)
+    write_png(path, np.concatenate(columns, 1))
 
 
 def preview_column(painter: Painter, data: TrainingSet, moment: int) -> NDArray[Any]:

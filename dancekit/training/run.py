@@ -24,6 +24,7 @@ from typing import Any
 
 from dancekit import __version__
 from dancekit.config import Recipe, load_recipe
+from dancekit.data.files import write_whole
 from dancekit.errors import OutputExists, UsageError
 
 NOT_OF_THE_WEIGHTS = ("summary", "normalizer", "policy")
@@ -97,7 +98,7 @@ class Run:
                     kept.append(line + "\n")
             except (ValueError, KeyError):
                 continue
-        write_text(self.metrics_file, "".join(kept))
+        write_whole(self.metrics_file, "".join(kept))
 
 
 def check_run(folder: Path, recipe: Recipe, inputs: dict[str, str], *, resume: bool, force: bool) -> None:
@@ -144,8 +145,8 @@ def open_run(
     if folder.exists() and not resume:
         shutil.rmtree(folder)
     folder.mkdir(parents=True, exist_ok=True)
-    write_text(run.recipe_file, recipe.to_yaml())
-    write_text(run.provenance_file, json.dumps(provenance(recipe, inputs, device), indent=2, sort_keys=True))
+    write_whole(run.recipe_file, recipe.to_yaml())
+    write_whole(run.provenance_file, json.dumps(provenance(recipe, inputs, device), indent=2, sort_keys=True))
     return run
 
 
@@ -199,13 +200,3 @@ def _comparable(recipe: Recipe) -> dict[str, Any]:
         data.pop(key, None)
     data["train"] = {key: value for key, value in data["train"].items() if key not in FREE_TO_CHANGE}
     return data
-
-
-def write_text(path: Path, text: str) -> None:
-    """Write beside, then rename."""
-    part = path.with_name(f".{path.name}.{os.getpid()}.part")
-    try:
-        part.write_text(text)
-        part.replace(path)
-    finally:
-        part.unlink(missing_ok=True)

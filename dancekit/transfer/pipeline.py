@@ -28,6 +28,7 @@ from dancekit.build import (
 )
 from dancekit.config import Component, Recipe, override_recipe
 from dancekit.dancer import DancerInfo, check_versions, read_info, read_plate, read_target
+from dancekit.data.files import write_whole
 from dancekit.data.framing import crop, letterbox, paste
 from dancekit.data.poses import apply_filters, track_person
 from dancekit.data.progress import Progress, silent
@@ -197,7 +198,7 @@ class Dancer:
             "frames_without_person": missing,
             "normalizer": {"name": recipe.normalizer.name, "fitted": fitted},
         }
-        sidecar.write_text(json.dumps(facts, indent=2, sort_keys=True) + "\n")
+        write_whole(sidecar, json.dumps(facts, indent=2, sort_keys=True) + "\n")
         return TransferResult(destination, sidecar, len(poses), missing, fitted)
 
     def _overridden(self, overrides: tuple[str, ...] | list[str]) -> Recipe:

@@ -137,7 +137,11 @@ class PoseSequence:
         return self.replace(xy=xy, score=score, skeleton=target)
 
     def save(self, path: str | os.PathLike[str]) -> Path:
-        """Write a `.npz` readable by plain numpy: xy, score, names, pts, and a JSON `header`."""
+        """Write a `.npz` readable by plain numpy: xy, score, names, pts, and a JSON `header`.
+
+        Raises:
+            PoseError: The disk is full, or the place cannot be written to. Nothing is left behind.
+        """
         path = Path(path)
         header = {
             "format": "dancekit.poses@1",
@@ -157,6 +161,11 @@ class PoseSequence:
                     header=np.array(json.dumps(header, sort_keys=True)),
                 )
             part.replace(path)
+        except OSError as error:
+            raise PoseError(
+                f"{path} cannot be written: {error.strerror or error}",
+                hint="free some space, or check the folder and its permissions",
+            ) from None
         finally:
             part.unlink(missing_ok=True)
         return path

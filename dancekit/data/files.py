@@ -1,0 +1,48 @@
+"""Small files that appear whole or not at all."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+from typing import Any
+
+import cv2
+import numpy as np
+from numpy.typing import NDArray
+
+from dancekit.errors import DancekitError
+
+
+def write_whole(path: Path, content: str | bytes) -> None:
+    """Write beside, then rename: a file of that name is always complete.
+
+    Args:
+        path: A file there is replaced; its folder is made.
+        content: Text is written as UTF-8.
+
+    Raises:
+        DancekitError: The disk is full, or the place cannot be written to. Nothing is left behind.
+    """
+    part = path.with_name(f".{path.name}.{os.getpid()}.part")
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        try:
+            part.write_bytes(content.encode() if isinstance(content, str) else content)
+            part.replace(path)
+        finally:
+            part.unlink(missing_ok=True)
+    except OSError as error:
+        raise DancekitError(
+            f"{path} cannot be written: {error.strerror or error}",
+            hint="free some space, or check the folder and its permissions",
+        ) from None
+
+
+def write_png(path: Path, rgb: NDArray[Any]) -> None:
+    """Write a (H, W, 3) uint8 RGB picture, whole; OpenCV's own `imwrite` only returns False on a full disk.
+
+    Raises:
+        DancekitError: As `write_whole`.
+    """
+    _, encoded = cv2.imencode(".png", cv2.cvtColor(np.ascontiguousarray(rgb), cv2.COLOR_RGB2BGR))
+    write_whole(path, encoded.tobytes())
