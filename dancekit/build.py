@@ -225,6 +225,26 @@ def build_training(recipe: Recipe, painting: PaintingParts) -> TrainingParts:
     )
 
 
+def check_parts(recipe: Recipe, skeleton: Skeleton) -> None:
+    """Build everything but the pose backend, without allocating a weight, and throw it away.
+
+    Args:
+        recipe: Complete.
+        skeleton: Of the poses.
+
+    Raises:
+        IncompatibleParts: Two parts cannot work together.
+        UsageError: A part refuses its parameters.
+    """
+    import torch
+
+    build_filters(recipe)
+    build_normalizer(recipe.normalizer)
+    build_augmentations(recipe)
+    with torch.device("meta"):
+        build_training(recipe, build_painting(recipe, skeleton))
+
+
 def build_objective(terms: tuple[LossTerm, ...] | list[LossTerm]) -> Objective:
     """Weighted losses, summed and logged by name."""
     from dancekit.losses.objective import Objective

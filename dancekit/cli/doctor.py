@@ -163,6 +163,8 @@ def _plugins(problems: list[str]) -> dict[str, Any]:
 
 
 def _free(folder: Path) -> float:
+    while not folder.exists():  # the cache, before anything was kept in it
+        folder = folder.parent
     return round(shutil.disk_usage(folder).free / 1e9, 1)
 
 

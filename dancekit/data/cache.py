@@ -15,11 +15,9 @@ from dancekit.weights.header import file_sha256
 
 
 def cache_folder(kind: str) -> Path:
-    """`$DANCEKIT_CACHE/<kind>`, or the platform's user cache folder; made if it is missing."""
+    """`$DANCEKIT_CACHE/<kind>`, or the platform's user cache folder; it may not exist yet."""
     root = os.environ.get("DANCEKIT_CACHE") or platformdirs.user_cache_dir("dancekit")
-    folder = Path(root) / kind
-    folder.mkdir(parents=True, exist_ok=True)
-    return folder
+    return Path(root) / kind
 
 
 def content_key(path: Path, settings: Mapping[str, Any]) -> str:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import os
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
@@ -21,6 +22,8 @@ from dancekit.errors import PoseError
 from dancekit.pose.track import PersonTracker
 from dancekit.types import PoseSequence
 from dancekit.video import probe, read_frames
+
+_LOG = logging.getLogger(__name__)
 
 FEWEST_FRAMES = 10
 """A clip with a person in fewer frames than this is refused: nothing can be fitted to it."""
@@ -102,7 +105,7 @@ def track_person(
     place = None
     if cache:
         place = _cache_place(path, backend, component)
-        if (known := _read_cached(place)) is not None:
+        if (known := _read_cached(place, masks=backend.spec.gives_mask)) is not None:
             return known
     found = _track(path, backend, info.size, info.time_base, info.frames, progress)
     count = int(found.poses.found.sum())
@@ -173,23 +176,29 @@ def _track(
     return TrackedClip(poses, masks)
 
 
-def _read_cached(path: Path) -> TrackedClip | None:
-    if not path.exists():
+def _read_cached(path: Path, *, masks: bool) -> TrackedClip | None:
+    mask_path = path.with_suffix(".masks.npz")
+    if not path.exists() or (masks and not mask_path.exists()):
         return None
     try:
         poses = PoseSequence.load(path)
-        mask_path = path.with_suffix(".masks.npz")
-        return TrackedClip(poses, MaskTrack.load(mask_path) if mask_path.exists() else None)
+        return TrackedClip(poses, MaskTrack.load(mask_path) if masks else None)
     except (PoseError, OSError, ValueError, KeyError):
         return None  # a damaged cache entry is computed again and replaced
 
 
 def _write_cached(path: Path, found: TrackedClip) -> None:
-    if found.masks is not None:
-        part = path.with_name(f".{path.stem}.{os.getpid()}.part.npz")
+    """Keep what was found; without a place for it the work goes on, and is done again next time."""
+    part = path.with_name(f".{path.stem}.{os.getpid()}.part.npz")
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
         try:
-            np.savez(part, **found.masks.arrays())  # type: ignore[arg-type]
-            part.replace(path.with_suffix(".masks.npz"))
+            if found.masks is not None:
+                np.savez(part, **found.masks.arrays())  # type: ignore[arg-type]
+                part.replace(path.with_suffix(".masks.npz"))
+            found.poses.save(path)
         finally:
             part.unlink(missing_ok=True)
-    found.poses.save(path)
+    except (OSError, PoseError) as error:
+        why = getattr(error, "strerror", None) or str(error)
+        _LOG.warning("the poses are not kept for next time: %s: %s (set DANCEKIT_CACHE)", path.parent, why)

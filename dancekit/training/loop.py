@@ -12,7 +12,7 @@ from typing import Any
 
 import cv2
 
-from dancekit.build import build_filters, build_pose, resolve_device
+from dancekit.build import build_filters, build_pose, check_parts, resolve_device
 from dancekit.config import Recipe, load_recipe
 from dancekit.dancer import DancerInfo, component_ids, save_dancer
 from dancekit.data import training_set
@@ -93,8 +93,11 @@ def train(
     run = Run(Path(out))
     check_run(run.folder, settings, inputs, resume=resume, force=force)
     if not (resume and run.data.exists()):
-        # Before anything is written or replaced: a video without a person leaves everything as it was.
-        tracked = track_person(video, build_pose(settings, place), settings.pose, progress=progress)
+        # Before anything is written or replaced: parts that do not fit and a video without a person leave
+        # everything as it was.
+        backend = build_pose(settings, place)
+        check_parts(settings, backend.spec.skeleton)
+        tracked = track_person(video, backend, settings.pose, progress=progress)
     else:
         tracked = None
     open_run(run.folder, settings, inputs, device=place, resume=resume, force=force)

@@ -228,10 +228,11 @@ class TrainingState:
         critic_loss = None
         if optimizer is not None:
             real_features = network(real_view)
-            critic_loss, terms = objective.discriminator(
-                real_features, network(fake_view.detach()), view.view_mask
-            )
-            record |= {f"d_{key}": float(value.detach()) for key, value in terms.items()}
+            if objective.adversarial:  # else it stays as it was made
+                critic_loss, terms = objective.discriminator(
+                    real_features, network(fake_view.detach()), view.view_mask
+                )
+                record |= {f"d_{key}": float(value.detach()) for key, value in terms.items()}
             network.requires_grad_(False)
             view = dataclasses.replace(
                 view,
@@ -243,8 +244,8 @@ class TrainingState:
         self.optimizers[painter].zero_grad(set_to_none=True)
         total.backward()  # type: ignore[no-untyped-call]
         self.optimizers[painter].step()
+        network.requires_grad_(True)
         if optimizer is not None and critic_loss is not None:
-            network.requires_grad_(True)
             optimizer.zero_grad(set_to_none=True)
             critic_loss.backward()  # type: ignore[no-untyped-call]
             optimizer.step()
