@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
-from typing import Any
+from collections.abc import Callable, Iterable, Mapping
 
+import cv2
 import numpy as np
 from numpy.typing import NDArray
 
@@ -12,7 +12,7 @@ from dancekit.errors import UsageError
 
 Frames = NDArray[np.uint8]
 Mask = NDArray[np.bool_]
-Map = NDArray[Any]
+Map = NDArray[np.float32]
 
 EVERYWHERE = "frame"
 """Name of the region that `__call__` scores."""
@@ -58,7 +58,7 @@ def check_size(fake: Frames, smallest: int, metric: str) -> None:
 
 def score_regions(
     measure: Callable[[Frames, Frames], Map],
-    summarize: Callable[[Map], float],
+    summarize: Callable[[Map, NDArray[np.uint8] | None], float],
     fake: Frames,
     real: Frames,
     masks: Mapping[str, Mask | None],
@@ -68,8 +68,8 @@ def score_regions(
     """Measure each frame once, around all that is masked, and summarize it over each region.
 
     Args:
-        measure: (H, W, 3) painted and true to a map (H, W, ...).
-        summarize: Values of the map (N, ...), N > 0, to the score.
+        measure: (H, W, 3) painted and true to a map (H, W) or (H, W, N) float32.
+        summarize: The map and a mask that is not empty (None for everywhere) to the score.
         fake: (T, H, W, 3) uint8.
         real: (T, H, W, 3) uint8.
         masks: Per region (T, H, W) bool, or None for the whole frame.
@@ -84,28 +84,33 @@ def score_regions(
     check_frames(fake, real, masks)
     result = {region: np.full(len(fake), np.nan) for region in masks}
     for frame in range(len(fake)):
-        here = {region: None if mask is None else mask[frame] for region, mask in masks.items()}
-        part = around(here, fake.shape[1:3], reach)
-        if part is None:
-            continue
-        values = measure(fake[frame][part], real[frame][part])
-        for region, where in here.items():
-            inside = values.reshape(-1, *values.shape[2:]) if where is None else values[where[part]]
-            if len(inside):
-                result[region][frame] = summarize(inside)
+        here = {
+            region: None if mask is None else mask[frame]
+            for region, mask in masks.items()
+            if mask is None or mask[frame].any()
+        }
+        if here:
+            part = around(here.values(), fake.shape[1:3], reach)
+            values = measure(fake[frame][part], real[frame][part])
+            for region, where in here.items():
+                inside = None if where is None else np.ascontiguousarray(where[part]).view(np.uint8)
+                result[region][frame] = summarize(values, inside)
     return result
 
 
-def around(masks: Mapping[str, Mask | None], size: tuple[int, int], reach: int) -> tuple[slice, slice] | None:
-    """Rows and columns that hold all masked pixels (H, W) and `reach` pixels around; None if there are none."""
-    if any(mask is None for mask in masks.values()):
-        return slice(0, size[0]), slice(0, size[1])
-    spans = []
-    for axis in (1, 0):
-        hit = np.flatnonzero(
-            np.logical_or.reduce([mask.any(axis) for mask in masks.values() if mask is not None])
-        )
-        if not len(hit):
-            return None
-        spans.append(slice(max(0, int(hit[0]) - reach), int(hit[-1]) + 1 + reach))
-    return spans[0], spans[1]
+def mean(values: Map, where: NDArray[np.uint8] | None) -> float:
+    """Mean of a map (H, W) over a mask; sums are double."""
+    return float(cv2.mean(values, mask=where)[0])
+
+
+def around(masks: Iterable[Mask | None], size: tuple[int, int], reach: int) -> tuple[slice, slice]:
+    """Rows and columns that hold all masked pixels, of (H, W) masks none of which is empty, and `reach` more."""
+    everything = slice(0, size[0]), slice(0, size[1])
+    spans: list[list[int]] = [[], []]
+    for mask in masks:
+        if mask is None:
+            return everything
+        for axis, span in zip((1, 0), spans, strict=True):
+            hit = np.flatnonzero(mask.any(axis))
+            span += [int(hit[0]) - reach, int(hit[-1]) + 1 + reach]
+    return slice(max(0, min(spans[0])), max(spans[0])), slice(max(0, min(spans[1])), max(spans[1]))

@@ -1,8 +1,8 @@
 """L1, PSNR and sharpness of single frames, everywhere or inside masks. SSIM is in `structure.py`.
 
 Frames go through one at a time, so memory does not grow with the length of a clip. All of this is OpenCV and
-numpy on the CPU: it is faster there than the frames can be read (PyTorch's CPU convolutions take ten times as
-long for the same blur), and a number does not depend on the device.
+numpy on the CPU, whatever the device of the networks: a number does not depend on the machine, and one core
+is fast enough (PyTorch's CPU convolutions take ten times as long as OpenCV for the same blur).
 """
 
 from __future__ import annotations
@@ -13,9 +13,11 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from dancekit.metrics.frames import EVERYWHERE, Frames, Map, Mask, score_regions
+from dancekit.metrics.frames import EVERYWHERE, Frames, Map, Mask, mean, score_regions
 
 _PEAK = 255.0
+_SUM = np.ones((1, 3), np.float32)
+_MEAN = _SUM / 3
 # BT.601, as grey is everywhere in image processing. In thousandths: a Laplacian of such luma is a whole number
 # below 2^24, so float32 holds it exactly, and an 8-bit luma's own rounding noise stays out.
 _LUMA = np.array([[299, 587, 114]], np.float32)
@@ -54,7 +56,7 @@ class L1:
         self, fake: Frames, real: Frames, masks: Mapping[str, Mask | None]
     ) -> dict[str, NDArray[np.float64]]:
         """The same for several masks at once, each frame measured once."""
-        return score_regions(cv2.absdiff, _mean_of_range, fake, real, masks, reach=0)
+        return score_regions(_absolute_error, mean, fake, real, masks, reach=0)
 
 
 class PSNR:
@@ -88,7 +90,7 @@ class PSNR:
         self, fake: Frames, real: Frames, masks: Mapping[str, Mask | None]
     ) -> dict[str, NDArray[np.float64]]:
         """The same for several masks at once, each frame measured once."""
-        return score_regions(cv2.absdiff, _decibels, fake, real, masks, reach=0)
+        return score_regions(_squared_error, _decibels, fake, real, masks, reach=0)
 
 
 class Sharpness:
@@ -127,25 +129,33 @@ class Sharpness:
         return score_regions(_laplacians, _ratio_of_variances, fake, real, masks, reach=1)
 
 
-def _mean_of_range(differences: Map) -> float:
-    return float(differences.mean()) / _PEAK
+def _absolute_error(fake: Frames, real: Frames) -> Map:
+    return np.asarray(cv2.transform(cv2.absdiff(fake, real).astype(np.float32), _MEAN / _PEAK))
 
 
-def _decibels(differences: Map) -> float:
-    error = float(np.square(differences, dtype=np.uint16).mean())
+def _squared_error(fake: Frames, real: Frames) -> Map:
+    """(H, W) summed over channels: whole numbers, exact in float32."""
+    error = cv2.absdiff(fake, real).astype(np.float32)
+    return np.asarray(cv2.transform(error * error, _SUM))
+
+
+def _decibels(errors: Map, where: NDArray[np.uint8] | None) -> float:
+    error = mean(errors, where) / 3
     return float(10 * np.log10(_PEAK**2 / error)) if error > 0 else float("inf")
 
 
 def _laplacians(fake: Frames, real: Frames) -> Map:
     """(H, W, 2): of the painted luma and of the true one."""
-    return np.stack([_laplacian(fake), _laplacian(real)], -1)
+    return np.asarray(cv2.merge([_laplacian(fake), _laplacian(real)]), np.float32)
 
 
-def _laplacian(image: Frames) -> NDArray[np.float32]:
-    luma = cv2.transform(np.float32(image), _LUMA)
+def _laplacian(image: Frames) -> Map:
+    luma = cv2.transform(image.astype(np.float32), _LUMA)
     return np.asarray(cv2.Laplacian(luma, cv2.CV_32F, ksize=1, borderType=cv2.BORDER_REFLECT_101))
 
 
-def _ratio_of_variances(laplacians: Map) -> float:
-    sharp, reference = laplacians.var(0, dtype=np.float64)
-    return float(sharp / reference) if reference > _FLAT else float("nan")
+def _ratio_of_variances(laplacians: Map, where: NDArray[np.uint8] | None) -> float:
+    sharp, reference = (
+        float(deviation) ** 2 for deviation in cv2.meanStdDev(laplacians, mask=where)[1][:, 0]
+    )
+    return sharp / reference if reference > _FLAT else float("nan")

@@ -8,10 +8,21 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from dancekit.metrics.frames import EVERYWHERE, Frames, Map, Mask, check_frames, check_size, score_regions
+from dancekit.metrics.frames import (
+    EVERYWHERE,
+    Frames,
+    Map,
+    Mask,
+    check_frames,
+    check_size,
+    mean,
+    score_regions,
+)
 
 _PEAK = 255.0
 _WINDOW, _SIGMA = 11, 1.5
+_MEAN = np.full((1, 3), 1 / 3, np.float32)
+_STRIP = 64
 _C1, _C2 = (0.01 * _PEAK) ** 2, (0.03 * _PEAK) ** 2
 # Of the scales from fine to coarse: Wang, Simoncelli and Bovik 2003, section 3.2.
 _EXPONENTS = (0.0448, 0.2856, 0.3001, 0.2363, 0.1333)
@@ -53,7 +64,7 @@ class SSIM:
     ) -> dict[str, NDArray[np.float64]]:
         """The same for several masks at once, each frame measured once."""
         check_size(fake, _WINDOW, "SSIM")
-        return score_regions(_similarity, _mean, fake, real, masks, reach=_WINDOW // 2)
+        return score_regions(_ssim_map, mean, fake, real, masks, reach=_WINDOW // 2)
 
 
 class MSSSIM:
@@ -98,7 +109,7 @@ class MSSSIM:
         result = {region: np.full(len(fake), np.nan) for region in masks}
         for frame in range(len(fake)):
             weights = {
-                region: None if mask is None else np.float32(mask[frame])
+                region: None if mask is None else mask[frame].astype(np.float32)
                 for region, mask in masks.items()
                 if mask is None or mask[frame].any()
             }
@@ -112,12 +123,11 @@ def _multi_scale(
     fake: Frames, real: Frames, weights: dict[str, NDArray[np.float32] | None]
 ) -> dict[str, float]:
     """MS-SSIM of one frame, per region; weights are (H, W), not all zero."""
-    x, y = np.float32(fake) - _PEAK / 2, np.float32(real) - _PEAK / 2
+    x, y = _centred(fake), _centred(real)
     value = dict.fromkeys(weights, 1.0)
     for scale, exponent in enumerate(_EXPONENTS):
         last = scale == len(_EXPONENTS) - 1
-        luminance, contrast = _components(x, y)
-        values = (luminance * contrast if last else contrast).mean(-1)
+        values = _similarity(x, y, luminance=last)
         for region, weight in weights.items():
             value[region] *= max(_weighted_mean(values, weight), 0.0) ** exponent
         if not last:
@@ -126,47 +136,60 @@ def _multi_scale(
     return value
 
 
-def _weighted_mean(values: NDArray[np.float32], weight: NDArray[np.float32] | None) -> float:
+def _weighted_mean(values: Map, weight: Map | None) -> float:
     if weight is None:
-        return float(values.mean(dtype=np.float64))
-    total = float(weight.sum(dtype=np.float64))
-    # a mask in the dropped odd row or column alone has no weight left at a coarse scale
-    return float((values * weight).sum(dtype=np.float64)) / total if total > 0 else float("nan")
+        return mean(values, None)
+    total = mean(weight, None)
+    # of a mask in a dropped odd row or column alone, nothing is left at a coarse scale
+    return mean(values * weight, None) / total if total > 0 else float("nan")
 
 
-def _halve(image: NDArray[np.float32]) -> NDArray[np.float32]:
+def _halve(image: Map) -> Map:
     height, width = image.shape[0] // 2, image.shape[1] // 2
     even = np.ascontiguousarray(image[: 2 * height, : 2 * width])
     return np.asarray(cv2.resize(even, (width, height), interpolation=cv2.INTER_AREA), np.float32)
 
 
-def _similarity(fake: Frames, real: Frames) -> Map:
-    """(H, W, 3) SSIM map."""
-    luminance, contrast = _components(np.float32(fake) - _PEAK / 2, np.float32(real) - _PEAK / 2)
-    return luminance * contrast
+def _ssim_map(fake: Frames, real: Frames) -> Map:
+    return _similarity(_centred(fake), _centred(real), luminance=True)
 
 
-def _components(x: NDArray[np.float32], y: NDArray[np.float32]) -> tuple[Map, Map]:
-    """Luminance term and contrast-structure term of SSIM, (H, W, 3) float32 each.
+def _centred(image: Frames) -> Map:
+    """Minus 127.5: variances do not feel it, and in `E[x^2] - E[x]^2` smaller squares lose less.
 
-    `x` and `y` are images minus 127.5: variances do not feel it, and `E[x^2] - E[x]^2` of values four times
-    as small in the square keeps single precision good for 1e-4 grey levels squared times 10, C2 being 58.
+    Single precision then errs by some 1e-3 in the variance of the brightest flat area, against C2 = 58.
     """
+    return np.asarray(image.astype(np.float32) - np.float32(_PEAK / 2))
+
+
+def _similarity(x: Map, y: Map, *, luminance: bool) -> Map:
+    """(H, W) mean over channels of the contrast-structure term, times the luminance term if asked for.
+
+    In strips of rows, so that what is computed on the way stays in the processor's cache: three times as fast.
+    """
+    result = np.empty(x.shape[:2], np.float32)
+    for top in range(0, len(x), _STRIP):
+        above, below = min(top, _WINDOW // 2), min(len(x) - top, _STRIP + _WINDOW // 2)
+        part = slice(top - above, top + below)
+        strip = cv2.transform(_strip_similarity(x[part], y[part], luminance), _MEAN)
+        result[top : top + _STRIP] = strip[above : above + _STRIP]
+    return result
+
+
+def _strip_similarity(x: Map, y: Map, luminance: bool) -> Map:
     mean_x, mean_y = _blur(x), _blur(y)
     variances = _blur(x * x + y * y) - (mean_x * mean_x + mean_y * mean_y)
     covariance = _blur(x * y) - mean_x * mean_y
-    contrast = (2 * covariance + _C2) / (variances + _C2)
-    mean_x += _PEAK / 2
-    mean_y += _PEAK / 2
-    luminance = (2 * mean_x * mean_y + _C1) / (mean_x * mean_x + mean_y * mean_y + _C1)
-    return luminance, contrast
+    similarity = (2 * covariance + _C2) / (variances + _C2)
+    if luminance:
+        mean_x += _PEAK / 2
+        mean_y += _PEAK / 2
+        similarity *= 2 * mean_x * mean_y + _C1
+        similarity /= mean_x * mean_x + mean_y * mean_y + _C1
+    return similarity
 
 
-def _blur(image: NDArray[np.float32]) -> NDArray[np.float32]:
+def _blur(image: Map) -> Map:
     return np.asarray(
         cv2.GaussianBlur(image, (_WINDOW, _WINDOW), _SIGMA, borderType=cv2.BORDER_REFLECT_101), np.float32
     )
-
-
-def _mean(values: Map) -> float:
-    return float(values.mean(dtype=np.float64))
