@@ -50,8 +50,10 @@ BUILTIN: dict[str, dict[str, str]] = {
         "colour": "dancekit.augmentations.photometric:Colour",
     },
     "metric": {
+        "l1": "dancekit.metrics.image:L1",
         "psnr": "dancekit.metrics.image:PSNR",
-        "ssim": "dancekit.metrics.image:SSIM",
+        "ssim": "dancekit.metrics.structure:SSIM",
+        "ms_ssim": "dancekit.metrics.structure:MSSSIM",
         "sharpness": "dancekit.metrics.image:Sharpness",
     },
 }
