@@ -43,7 +43,7 @@ class MetricTerm(Component):
         regions: `frame`, `mask`, `box`, `face`, `hands` for frames; `all`, `body`, `face`, `hands` for poses.
     """
 
-    regions: Annotated[list[Region], Field(min_length=1)] = ["frame"]
+    regions: Annotated[list[Region], Field(min_length=1)] = Field(default=["frame"])
 
 
 class Frames(_Model):
@@ -183,7 +183,9 @@ def load_protocol(name_or_path: str | Path) -> Protocol:
 
 def _locate(name_or_path: str | Path) -> Path:
     text = str(name_or_path)
-    if isinstance(name_or_path, str) and not ("/" in text or "\\" in text or text.endswith((".yaml", ".yml"))):
+    if isinstance(name_or_path, str) and not (
+        "/" in text or "\\" in text or text.endswith((".yaml", ".yml"))
+    ):
         names = protocol_names()
         if text not in names:
             raise UnknownName(

@@ -63,7 +63,9 @@ class ExactTruth:
     def __len__(self) -> int:
         return len(self.keypoints)
 
-    def mask(self, frame: int, size: tuple[int, int], window: Window | None = None) -> NDArray[np.bool_] | None:
+    def mask(
+        self, frame: int, size: tuple[int, int], window: Window | None = None
+    ) -> NDArray[np.bool_] | None:
         """(h, w) where the person is, in the window if one is given; None if the file has no masks.
 
         Args:
@@ -124,7 +126,7 @@ class ExactTruth:
 
 
 def _canonical(name: str) -> str:
-    """dancefloor's finger joints under the numbers of the 21-point hand (1 to 4 the thumb, tip last)."""
+    """The finger joints of dancefloor under the numbers of the 21-point hand (1 to 4 the thumb, tip last)."""
     side, _, rest = name.partition("_")
     if side not in ("left", "right"):
         return name
@@ -167,4 +169,3 @@ def _offset_remark(true: PoseSequence, detected: PoseSequence) -> str:
         "that which is always the same is another definition of the joint, not an error of the detector (most: "
         f"{detected.skeleton.joints[worst]}, {float(np.hypot(*offsets[worst])):.1f} px)"
     )
-

@@ -170,7 +170,7 @@ class Dancer:
                 raise UsageError(f"{taken} is an input", hint="choose another name")
             if taken.exists() and not force:
                 raise OutputExists(taken)
-        recipe = self._overridden(overrides)
+        recipe = self.overridden(overrides)
         poses = self.poses_of(origin, recipe=recipe, progress=progress)
         moved, fitted = self.retarget(poses, recipe.normalizer)
         video = None if origin.suffix == ".npz" else probe(origin)
@@ -201,7 +201,7 @@ class Dancer:
         write_whole(sidecar, json.dumps(facts, indent=2, sort_keys=True) + "\n")
         return TransferResult(destination, sidecar, len(poses), missing, fitted)
 
-    def _overridden(self, overrides: tuple[str, ...] | list[str]) -> Recipe:
+    def overridden(self, overrides: tuple[str, ...] | list[str]) -> Recipe:
         fixed = [text for text in overrides if text.partition("=")[0].split(".")[0] in PAINTING_KEYS]
         if fixed:
             raise UsageError(
