@@ -42,7 +42,13 @@ COMMANDS: dict[str, Lazy] = {
     "train": Lazy("dancekit.cli.train:train", "Train a dancer on a video of the target.", _WORK),
     "transfer": Lazy("dancekit.cli.transfer:transfer", "Paint a dancer doing the dance of a video.", _WORK),
     "pose": Lazy("dancekit.cli.pose:pose", "Find the poses in a video and write them to a file.", _WORK),
-    "ls": Lazy("dancekit.cli.ls:ls", "List components and recipes.", _LOOK),
+    "evaluate": Lazy(
+        "dancekit.cli.evaluate:evaluate", "Measure a result against the right answer, by a protocol.", _WORK
+    ),
+    "compare": Lazy(
+        "dancekit.cli.compare:compare", "Say which of two results is better, and by what.", _WORK
+    ),
+    "ls": Lazy("dancekit.cli.ls:ls", "List components, recipes and protocols.", _LOOK),
     "show": Lazy("dancekit.cli.show:show", "Show a component, a recipe, a dancer or a pose file.", _LOOK),
     "cp": Lazy("dancekit.cli.cp:cp", "Copy a packaged recipe, to change it.", _LOOK),
     "validate": Lazy("dancekit.cli.validate:validate", "Check recipes and say all that is wrong.", _LOOK),

@@ -13,7 +13,15 @@ if TYPE_CHECKING:
     from rich.console import Console
     from rich.progress import TaskID
 
-LABELS = {"poses": "finding poses", "frames": "cutting frames", "steps": "training", "painting": "painting"}
+LABELS = {
+    "poses": "finding poses",
+    "true poses": "finding poses in the true frames",
+    "training frames": "reading the training clip",
+    "frames": "cutting frames",
+    "steps": "training",
+    "painting": "painting",
+    "scoring": "painting and scoring",
+}
 """What the library calls its work, and what people call it."""
 
 LINE_EVERY = 30.0

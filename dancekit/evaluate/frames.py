@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 from fractions import Fraction
 from pathlib import Path
@@ -35,7 +35,7 @@ FILTERS = {
 
 
 class Source(Protocol):
-    """Frames that can be gone through again and again, in constant memory."""
+    """Frames that can be gone through in constant memory, again and again (but for `Painted`)."""
 
     @property
     def name(self) -> str:
@@ -131,6 +131,20 @@ class ArrayFrames:
 
     def __iter__(self) -> Iterator[Image]:
         return (np.asarray(frame) for frame in self.array)
+
+
+@dataclass(frozen=True, eq=False)
+class Painted:
+    """Frames that are made while they are asked for, and can be gone through once."""
+
+    name: str
+    frames: Iterable[Image] = field(repr=False)
+    size: tuple[int, int]
+    rate: Fraction | None
+    count: int
+
+    def __iter__(self) -> Iterator[Image]:
+        return iter(self.frames)
 
 
 @dataclass(frozen=True)

@@ -6,10 +6,12 @@ a YAML file (`recipes/protocols/` holds the packaged ones) that is read as stric
 
 from __future__ import annotations
 
+import io
 from pathlib import Path
 from typing import Annotated, Any, Literal, Self
 
 from pydantic import BaseModel, ConfigDict, Field, Strict, ValidationError, field_validator, model_validator
+from ruamel.yaml import YAML
 
 from dancekit.config.explain import explain
 from dancekit.config.schema import Component
@@ -134,13 +136,18 @@ class Protocol(_Model):
         return metrics
 
     def to_json(self) -> dict[str, Any]:
-        """Every setting, as plain data; `from_json` reads it."""
+        """Every setting, as plain data."""
         return self.model_dump(mode="json", by_alias=True)
 
-    @classmethod
-    def from_json(cls, data: dict[str, Any]) -> Protocol:
-        """The reverse of `to_json`."""
-        return cls.model_validate(data)
+    def to_yaml(self) -> str:
+        """A file that reads as the same protocol, without comments."""
+        yaml = YAML(typ="safe", pure=True)
+        yaml.default_flow_style = None
+        yaml.sort_base_mapping_type_on_output = False  # type: ignore[assignment]
+        yaml.width = 110
+        text = io.StringIO()
+        yaml.dump(self.to_json(), text)
+        return text.getvalue()
 
 
 def protocol_names() -> list[str]:

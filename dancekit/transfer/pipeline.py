@@ -202,6 +202,11 @@ class Dancer:
         return TransferResult(destination, sidecar, len(poses), missing, fitted)
 
     def overridden(self, overrides: tuple[str, ...] | list[str]) -> Recipe:
+        """The dancer's recipe with another pose backend, filters or normalizer.
+
+        Raises:
+            UsageError: An override changes what the weights depend on.
+        """
         fixed = [text for text in overrides if text.partition("=")[0].split(".")[0] in PAINTING_KEYS]
         if fixed:
             raise UsageError(
