@@ -103,7 +103,7 @@ class PCK:
         """(T,) percent, NaN where the truth has no joint; arguments and errors as of `PoseDistance`."""
         one, other = joints_of(fake, real, self.part)
         near = np.linalg.norm(one - other, axis=-1) <= self.threshold * torso_length(real)
-        known = np.isfinite(other).all(-1)
+        known = _seen(other)
         measurable = known.any(1) & np.isfinite(torso_length(real))
         return np.where(measurable, 100.0 * (near & known).sum(1) / np.maximum(known.sum(1), 1), np.nan)
 
@@ -126,7 +126,7 @@ class MissedJoints:
 
     def __call__(self, fake: PoseSequence, real: PoseSequence) -> NDArray[np.float64]:
         """(T,) joints, NaN where the truth has none to miss; arguments and errors as of `PoseDistance`."""
-        one, other = (np.isfinite(joints).all(-1) for joints in joints_of(fake, real, self.part))
+        one, other = (_seen(joints) for joints in joints_of(fake, real, self.part))
         return np.where(other.any(1), (other & ~one).sum(1), np.nan)
 
 
@@ -221,6 +221,10 @@ def torso_length(poses: PoseSequence) -> float:
     per_frame = _mean_of_seen(np.stack(lengths, 1))
     known = per_frame[np.isfinite(per_frame)]
     return float(np.median(known)) if len(known) else float("nan")
+
+
+def _seen(joints: NDArray[np.float64]) -> NDArray[np.bool_]:
+    return np.asarray(np.isfinite(joints).all(-1))
 
 
 def _apart(one: NDArray[np.float32], other: NDArray[np.float32]) -> NDArray[np.float64]:

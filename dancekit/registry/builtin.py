@@ -55,6 +55,8 @@ BUILTIN: dict[str, dict[str, str]] = {
         "ssim": "dancekit.metrics.structure:SSIM",
         "ms_ssim": "dancekit.metrics.structure:MSSSIM",
         "sharpness": "dancekit.metrics.image:Sharpness",
+        "lpips": "dancekit.metrics.lpips:LPIPS",
+        "fid": "dancekit.metrics.fid:FID",
         "warping_error": "dancekit.metrics.warping:WarpingError",
         "frame_difference": "dancekit.metrics.temporal:FrameDifference",
         "flicker": "dancekit.metrics.temporal:Flicker",
