@@ -168,7 +168,9 @@ class _Job:
         self.device, self.folder, self.progress = device, folder, progress
         self.dancer = Dancer.load(inputs.dancer, device=device)
         self.recipe: Recipe = self.dancer.overridden(list(inputs.overrides))
-        self.measures: list[Measure] = make_measures(protocol, device)
+        rate = self.dancer.info.rate if inputs.clip is None else open_frames(inputs.clip).rate
+        self.rate = rate or self.dancer.info.rate
+        self.measures: list[Measure] = make_measures(protocol, device, self.rate / protocol.frames.every)
         self.warnings: list[str] = []
         self.streams: list[Stream] = []
         self.fitted: dict[str, Any] = {}
@@ -184,7 +186,7 @@ class _Job:
         if self.protocol.compare == "poses":
             assert inputs.clip is not None
             self.asked_from = dancer.poses_of(inputs.clip, recipe=self.recipe, progress=self.progress)
-            self.known = _Known(len(self.asked_from), probe(inputs.clip).rate)
+            self.known = _Known(len(self.asked_from), self.rate)
         else:
             self.known = self._known_clip() if inputs.clip is not None else self._known_run()
             if inputs.source is not None:
@@ -203,7 +205,7 @@ class _Job:
                 hint="the true video must be filmed like the training clip: same camera, place and size",
             )
         tracked, poses = self._tracked(clip)
-        known = _Known(source.count, source.rate or Fraction(25), Windowed(source, window), poses)
+        known = _Known(source.count, self.rate, Windowed(source, window), poses)
         known.detected = tracked.poses.to(self.dancer.info.skeleton)
         if self.truth is not None:
             if len(self.truth) != source.count:
@@ -231,8 +233,8 @@ class _Job:
                 hint="name a clip: dancekit evaluate RUN CLIP",
             )
         data = training_set.load(folder)
-        rate = self.dancer.info.rate
-        known = _Known(len(data), rate, ArrayFrames(str(folder), data.frames, rate), data.target)
+        frames = ArrayFrames(str(folder), data.frames, self.rate)
+        known = _Known(len(data), self.rate, frames, data.target)
         known.mask = lambda number: np.asarray(data.masks[number] > 127)
         self.warnings.append("the person's masks are those of training, found by the pose backend, not exact")
         return known

@@ -6,6 +6,7 @@ import inspect
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 from fractions import Fraction
+from functools import partial
 from typing import Any, Literal
 
 import numpy as np
@@ -14,10 +15,9 @@ from numpy.typing import NDArray
 from dancekit import registry
 from dancekit.build import create
 from dancekit.contracts import ClipMetric, Metric
-from dancekit.errors import ChecksumError, MissingExtra, OfflineError, UsageError
+from dancekit.errors import ChecksumError, IncompatibleParts, MissingExtra, OfflineError, UsageError
 from dancekit.evaluate.bootstrap import block_bootstrap
 from dancekit.evaluate.protocols import MetricTerm, Protocol
-from dancekit.evaluate.regions import part_joints
 from dancekit.evaluate.result import Score
 from dancekit.types import PoseSequence
 
@@ -39,7 +39,8 @@ class Measure:
     Attributes:
         term: The protocol's entry.
         kind: What it is fed with.
-        make: A new instance; metrics of frames and poses are made once and shared.
+        make: An instance, for a region: metrics of frames are made once and shared, so that they can keep what
+            they made of the true frames; a clip's metric is new each time.
         id: `name@version`.
         context: Frames before the one scored that it must see.
         unit: Of its numbers.
@@ -49,7 +50,7 @@ class Measure:
 
     term: MetricTerm
     kind: Kind
-    make: Callable[[], Any]
+    make: Callable[[str], Any]
     id: str
     context: int = 0
     unit: str = ""
@@ -57,17 +58,22 @@ class Measure:
     why: str = ""
 
 
-def make_measures(protocol: Protocol, device: str) -> list[Measure]:
+def make_measures(protocol: Protocol, device: str, rate: Fraction) -> list[Measure]:
     """All metrics of a protocol, in order; one whose weights or packages are lacking says so in `why`.
+
+    Args:
+        protocol: Whose.
+        device: Where networks run.
+        rate: Of the compared frames, a second.
 
     Raises:
         UnknownName: There is no such metric.
         UsageError: A parameter is wrong, or a region does not suit the metric.
     """
-    return [_measure(term, protocol, device) for term in protocol.metrics]
+    return [_measure(term, protocol, device, rate) for term in protocol.metrics]
 
 
-def _measure(term: MetricTerm, protocol: Protocol, device: str) -> Measure:
+def _measure(term: MetricTerm, protocol: Protocol, device: str, rate: Fraction) -> Measure:
     target = registry.load("metric", term.name)
     kind = _kind(target)
     allowed = (
@@ -79,22 +85,29 @@ def _measure(term: MetricTerm, protocol: Protocol, device: str) -> Measure:
             f"protocol {protocol.name}: metric {term.name} cannot look at {wrong[0]!r}",
             hint=f"its regions are {', '.join(allowed)}",
         )
-    wired = {"device": device} if "device" in inspect.signature(target).parameters else {}
+    known = inspect.signature(target).parameters
+    given: dict[str, Any] = {"device": device, "rate": float(rate)}
+    wired = {key: value for key, value in given.items() if key in known}
+    if kind == "pose" and "part" not in known and term.regions != ["all"]:
+        raise UsageError(
+            f"protocol {protocol.name}: metric {term.name} has no parts", hint="its only region is all"
+        )
 
-    def make() -> Any:
-        return create("metric", term.name, **term.params, **wired)
+    def make(region: str) -> Any:
+        part = {"part": region} if kind == "pose" and "part" in known else {}
+        return create("metric", term.name, **{**term.params, **part}, **wired)
 
-    facts = {
+    facts: dict[str, Any] = {
         "id": f"{term.name}@{target.version}",
         "unit": target.unit,
         "higher_is_better": target.higher_is_better,
         "context": getattr(target, "context", 0),
     }
     try:
-        shared = make()
+        shared = make(term.regions[0])
     except _LACKING as error:
         return Measure(term, kind, make, why=f"not available: {error}", **facts)
-    return Measure(term, kind, make if kind == "clip" else lambda: shared, **facts)
+    return Measure(term, kind, (lambda _: shared) if kind == "frame" else make, **facts)
 
 
 def _kind(target: Any) -> Kind:
@@ -153,7 +166,7 @@ class FrameScorer:
         if measure.kind == "frame":
             context = min(measure.context, history)
             fake, real, masks = views.last(seen + context, regions)
-            for region, values in _score(measure.make(), fake, real, masks).items():
+            for region, values in _score(measure.make(regions[0]), fake, real, masks).items():
                 self._values.setdefault((measure.id, region), []).append(values[context:])
             return
         late = max(0, self.skip - self._done)
@@ -161,7 +174,7 @@ class FrameScorer:
             fake, real, masks = views.last(seen - late, regions)
             for region in regions:
                 key = (measure.id, region)
-                clips = self._clips.setdefault(key, _Clips(measure.make, self.clip_length))
+                clips = self._clips.setdefault(key, _Clips(partial(measure.make, region), self.clip_length))
                 clips.update(fake, real, masks[region])
 
     def scores(self, protocol: Protocol, rate: Fraction, reason: Callable[[str], str]) -> list[Score]:
@@ -244,7 +257,7 @@ def pose_scores(
     skip: int = 0,
     remark: str = "",
 ) -> list[Score]:
-    """The metrics of poses, each on the joints of its parts.
+    """The metrics of poses, each on its parts.
 
     Args:
         measures: Those of kind `pose`.
@@ -261,17 +274,10 @@ def pose_scores(
             if measure.why:
                 found.append(missing_score(measure, part, measure.why))
                 continue
-            joints = part_joints(real.skeleton, part)
-            if not joints.any():
-                why = f"{real.skeleton.id} has no joint of the {part}"
-                found.append(missing_score(measure, part, why))
-                continue
             try:
-                values = np.asarray(
-                    measure.make()(_only(fake, joints), _only(real, joints)), np.float64
-                ).copy()
-            except UsageError as error:
-                found.append(missing_score(measure, part, f"not available: {error}"))
+                values = np.asarray(measure.make(part)(fake, real), np.float64).copy()
+            except (UsageError, IncompatibleParts) as error:
+                found.append(missing_score(measure, part, f"not available: {error.message}"))
                 continue
             values[:skip] = np.nan
             why = "no frame in which the poses can be compared"
@@ -338,11 +344,6 @@ def _score(
         scored: dict[str, NDArray[np.float64]] = together(fake, real, masks)
         return scored
     return {region: metric(fake, real, mask) for region, mask in masks.items()}
-
-
-def _only(poses: PoseSequence, joints: NDArray[np.bool_]) -> PoseSequence:
-    """The same skeleton with the other joints missing."""
-    return poses if joints.all() else poses.replace(score=np.where(joints, poses.score, 0))
 
 
 def _joined(old: Mask | None, new: Mask | None) -> Mask | None:

@@ -8,12 +8,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from dancekit.metrics.regions import box_masks
-from dancekit.types import Skeleton
 
 Mask = NDArray[np.bool_]
-
-_FACE = ("nose", "eye", "ear", "mouth")
-_HAND = ("_thumb", "_index", "_pinky")
 
 
 def region_masks(
@@ -54,24 +50,3 @@ def boxes_of(masks: Mask) -> Mask:
         if len(rows):
             box[rows[0] : rows[-1] + 1, columns[0] : columns[-1] + 1] = True
     return boxes
-
-
-def part_joints(skeleton: Skeleton, region: str) -> NDArray[np.bool_]:
-    """(K,) which joints belong to `all`, `body`, `face` or `hands`.
-
-    Where a skeleton has no such part (BlazePose's few points of face and hands are in its body), joints go by
-    name: nose, eyes, ears and mouth are the face, thumbs, index and little fingers the hands. The feet belong
-    to the body.
-    """
-    names = skeleton.joints
-    hands = np.array(["_hand_" in name or (name.endswith(_HAND) and "foot" not in name) for name in names])
-    face = np.array([name.startswith("face_") or any(word in name for word in _FACE) for name in names])
-    if "face" in skeleton.parts:  # a face of its own: nose, eyes and ears are the body's, as in OpenPose
-        face = np.array([joint in skeleton.parts["face"] for joint in range(len(names))])
-    chosen: dict[str, NDArray[np.bool_]] = {
-        "all": np.ones(len(names), np.bool_),
-        "face": face,
-        "hands": hands,
-        "body": ~(face | hands),
-    }
-    return chosen[region]

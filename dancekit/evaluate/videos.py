@@ -76,8 +76,8 @@ def evaluate_videos(
             hint="dancekit evaluate DANCER CLIP --protocol " + protocol.name,
         )
     place = resolve_device(device)
-    measures = make_measures(protocol, place)
     pair = align(open_frames(fake), open_frames(real), protocol, align_by)
+    measures = make_measures(protocol, place, pair.rate)
     detector = _detector(protocol, measures, place)
     known = person_of(
         pair.real, pair.rate, protocol, measures, place, _exact(truth_npz, pair, real), progress
