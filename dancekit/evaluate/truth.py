@@ -14,6 +14,12 @@ from dancekit.data.training_set import crop_mask
 from dancekit.errors import PoseError, UnknownName
 from dancekit.types import PoseSequence, Skeleton, Window
 
+FOLDS = 5
+"""Parts of a clip; a part's poses are translated by what the other parts teach."""
+
+RIDGES = (1.0, 10.0, 100.0, 1000.0, 10000.0)
+"""Weights of the ridge that are tried."""
+
 _FINGERS = ("thumb", "index", "middle", "ring", "pinky")
 
 
@@ -81,42 +87,55 @@ class ExactTruth:
         return np.asarray(crop_mask(full * np.uint8(255), window) > 127)
 
     def poses(self, detected: PoseSequence) -> tuple[PoseSequence, tuple[str, ...]]:
-        """The true poses in the skeleton of poses that a detector found in the same video.
+        """The true poses as a detector would have found them if it made no error, frame by frame.
 
-        Joints that the truth knows by name (or that follow from others, see `types/conversion.py`) are taken
-        as they are, hidden ones too. Where it does not know a joint, the detected one is taken and moved with
-        the known joint that is nearest to it: a stick figure that lacks a hand would cost more in painting
-        than the pose error that is to be measured.
+        A renderer's joints are not a detector's: its hip lies elsewhere in the hip, it has no corner of the mouth,
+        and a generator that learnt from the detector's joints paints worse from the renderer's, true as they are.
+        So the true joints are translated: each detected joint is the nearest true one (of the same name where
+        there is one) plus an offset that a ridge regression predicts from the whole true pose. It is fitted on
+        the other parts of the clip than the one it is used on, so a frame's own detection never enters its pose.
+
+        What is always the same in a pose thus counts as the detector's definition of the joint; what the
+        translation cannot predict - jitter, sudden errors, lost joints - is the detector's error.
 
         Args:
-            detected: Of the same frames, in pixels of the frame.
+            detected: Unfiltered, of the same frames, in pixels of the frame.
 
         Returns:
-            The poses, and sentences on what is not exact about them.
+            The poses (every joint that was ever detected is in every frame), and sentences on what is not exact.
 
         Raises:
-            PoseError: Another number of frames, or no joint in common.
+            PoseError: Another number of frames, or too little in common to translate.
         """
         if len(detected) != len(self):
             raise PoseError(f"{self.path} has {len(self)} frames, its video {len(detected)}")
-        score = (self.visibility > 0).astype(np.float32)
+        if len(self) < 3 * FOLDS or not np.isfinite(self.keypoints).all():
+            raise PoseError(
+                f"{self.path}: {len(self)} frames are too few to translate its joints",
+                hint=f"{3 * FOLDS} are needed",
+            )
+        bases = self._bases(detected)
+        offsets = _translated(self.keypoints, bases, detected)
+        there = np.isfinite(offsets).all(-1)
+        xy = np.where(there[..., None], bases + offsets, np.nan).astype(np.float32)
+        true = detected.replace(xy=xy, score=there.astype(np.float32))
+        return true, (_translation_remark(self.path, true, detected, bases),)
+
+    def _bases(self, detected: PoseSequence) -> NDArray[np.float64]:
+        """(T, K, 2) for each joint of the detector the true joint it lies at: by name, else the nearest."""
         known = detected.replace(
-            xy=np.where(score[..., None] > 0, self.keypoints, np.nan), score=score, skeleton=self._skeleton
+            xy=self.keypoints, score=np.ones(self.visibility.shape), skeleton=self._skeleton
         )
         try:
-            true = known.to(detected.skeleton)
+            bases = known.to(detected.skeleton).xy.astype(np.float64)
         except UnknownName as error:
             raise PoseError(f"{self.path}: {error}") from None
-        unknown = np.flatnonzero(~true.valid.any(0))
-        remarks = [_offset_remark(true, detected)]
-        if len(unknown):
-            true = _completed(true, detected, unknown)
-            lacking = ", ".join(detected.skeleton.joints[joint] for joint in unknown)
-            remarks.append(
-                f"{self.path.name} lacks {len(unknown)} of {len(detected.skeleton)} joints ({lacking}): they are "
-                "the detected ones, moved with the nearest true joint"
-            )
-        return true, tuple(remarks)
+        for joint in np.flatnonzero(np.asarray(np.isnan(bases)).any(axis=(0, 2))):
+            apart = np.linalg.norm(self.keypoints - detected.xy[:, joint, None], axis=-1)
+            if np.isfinite(apart).any():
+                nearest = int(np.argmin(np.nanmedian(apart, axis=0)))
+                bases[:, joint] = self.keypoints[:, nearest]
+        return bases
 
     @property
     def _skeleton(self) -> Skeleton:
@@ -139,33 +158,51 @@ def _canonical(name: str) -> str:
     return f"{side}_hand_{4 * _FINGERS.index(finger) + number}"
 
 
-def _completed(true: PoseSequence, detected: PoseSequence, unknown: NDArray[np.intp]) -> PoseSequence:
-    """Unknown joints from the detected ones, moved as the nearest known joint is away from its detection."""
-    xy, score = true.xy.copy(), true.score.copy()
-    shift = true.xy - detected.xy
-    known = np.flatnonzero(true.valid.any(0))
-    for joint in unknown:
-        apart = np.linalg.norm(detected.xy[:, known] - detected.xy[:, joint, None], axis=-1)
-        seen = np.isfinite(apart).any(0)
-        if not seen.any():
-            continue  # never detected either: it stays missing
-        nearest = known[seen][np.nanmedian(apart[:, seen], axis=0).argmin()]
-        moved = np.where(np.isfinite(shift[:, nearest]), shift[:, nearest], 0.0)
-        xy[:, joint] = detected.xy[:, joint] + moved
-        score[:, joint] = detected.score[:, joint]
-    return true.replace(xy=xy, score=score)
+def _translated(
+    keypoints: NDArray[np.float32], bases: NDArray[np.float64], detected: PoseSequence
+) -> NDArray[np.float64]:
+    """(T, K, 2) the offsets from bases to detected joints, as predicted from the true poses of other frames.
+
+    The weight of the ridge is the one of `RIDGES` that predicts the detections best.
+    """
+    offsets = detected.xy - bases
+    middle = keypoints.mean(1, keepdims=True)
+    features = np.asarray((keypoints - middle).reshape(len(keypoints), -1), np.float64)
+    features = (features - features.mean(0)) / np.maximum(features.std(0), 1e-6)
+    features = np.concatenate([features, np.ones((len(features), 1))], 1)
+    parts = np.array_split(np.arange(len(features)), FOLDS)
+    best, result = np.inf, np.full(offsets.shape, np.nan)
+    for ridge in RIDGES:
+        found = np.full(offsets.shape, np.nan)
+        for part in parts:
+            others = np.setdiff1d(np.arange(len(features)), part)
+            for joint in range(offsets.shape[1]):
+                rows = others[np.isfinite(offsets[others, joint]).all(1)]
+                if len(rows) >= FOLDS:
+                    weights = _ridge(features[rows], offsets[rows, joint], ridge)
+                    found[part, joint] = features[part] @ weights
+        error = float(np.nanmean((found - offsets) ** 2))
+        if error < best:
+            best, result = error, found
+    return result
 
 
-def _offset_remark(true: PoseSequence, detected: PoseSequence) -> str:
-    """How far detections are from the truth: in part the detector's errors, in part other definitions."""
-    apart = detected.xy - true.xy
-    distance = np.linalg.norm(apart, axis=-1)
-    both = np.isfinite(distance)
-    joints = np.flatnonzero(both.any(0))
-    offsets = {int(joint): np.nanmedian(apart[:, joint], axis=0) for joint in joints}
-    worst = max(offsets, key=lambda joint: float(np.hypot(*offsets[joint])))
+def _ridge(features: NDArray[np.float64], targets: NDArray[np.float64], weight: float) -> NDArray[np.float64]:
+    """(F, 2) the ridge regression's weights; the last feature, the constant, is not shrunk."""
+    penalty = np.full(features.shape[1], weight)
+    penalty[-1] = 1e-9
+    solved = np.linalg.solve(features.T @ features + np.diag(penalty), features.T @ targets)
+    return np.asarray(solved, np.float64)
+
+
+def _translation_remark(
+    path: Path, true: PoseSequence, detected: PoseSequence, bases: NDArray[np.float64]
+) -> str:
+    raw, left = (
+        np.linalg.norm(detected.xy - where, axis=-1) for where in (bases, true.xy.astype(np.float64))
+    )
+    raw, left = raw[np.isfinite(raw)], left[np.isfinite(left)]
     return (
-        f"detected joints lie {float(np.median(distance[both])):.1f} px (median) from the true ones; the part of "
-        "that which is always the same is another definition of the joint, not an error of the detector (most: "
-        f"{detected.skeleton.joints[worst]}, {float(np.hypot(*offsets[worst])):.1f} px)"
+        f"the joints of {path.name} are not the detector's: it finds them {np.median(raw):.1f} px (median) from the "
+        f"true ones; translated into its definition, {np.median(left):.1f} px are left, which count as its error"
     )
