@@ -101,7 +101,7 @@ def evaluate(
 
         check_folder(out, force=force)
     from dancekit.cli.progress import show_progress
-    from dancekit.evaluate.output import output_folder, write_evaluation
+    from dancekit.evaluate.output import REPORT, output_folder, write_evaluation
     from dancekit.evaluate.protocols import load_protocol
 
     default = "paired" if dancer is None or source is not None else "self"
@@ -144,7 +144,10 @@ def evaluate(
                 progress=display,
             )
         if folder is not None:
+            from dancekit.evaluate.report import write_report
+
             write_evaluation(evaluation, folder)
+            write_report(evaluation, folder / REPORT, folder=folder)
     _tell(terminal, evaluation, out)
 
 

@@ -4,6 +4,11 @@ The circular block bootstrap of Politis and Romano, "A circular block-resampling
 (1992): blocks of consecutive frames, drawn with replacement from the clip closed to a ring, so that every frame
 is as likely as any other. Kuensch's moving blocks (1989) are the same without the ring. Resampling single frames
 would give intervals that are several times too narrow: errors hang together for about a second.
+
+Percentiles of the resampled means promise too much where a clip holds few blocks (12 of a 300-frame clip): their
+spread is that of n blocks about their own mean, and normal. As with Student's t for n single values, both ends are
+moved away from the mean, by sqrt(n / (n - 1)) and the ratio of t's quantile (n - 1 degrees of freedom) to the
+normal one.
 """
 
 from __future__ import annotations
@@ -12,6 +17,7 @@ from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
+from scipy import stats
 
 _CHUNK = 2**22  # numbers held at once
 
@@ -36,7 +42,7 @@ class Interval:
 def block_bootstrap(
     values: NDArray[np.floating], *, block: int, samples: int = 2000, level: float = 0.95, seed: int = 0
 ) -> Interval:
-    """The mean over time with its interval (percentiles of the resampled means).
+    """The mean over time with its interval: percentiles of the resampled means, widened for few blocks.
 
     Two series that are resampled with the same seed, length and block meet the same frames: the interval of
     a difference is that of `values_a - values_b`.
@@ -67,8 +73,14 @@ def block_bootstrap(
         return Interval(mean, float("nan"), float("nan"), count)
     means = _resampled_means(np.where(known, series, 0.0), known.astype(np.float64), block, samples, seed)
     tail = (1 - level) / 2
-    low, high = np.nanquantile(means, [tail, 1 - tail])
+    low, high = mean + (np.nanquantile(means, [tail, 1 - tail]) - mean) * _widening(len(series) / block, tail)
     return Interval(mean, float(low), float(high), count)
+
+
+def _widening(blocks: float, tail: float) -> float:
+    """How much further from the mean the ends lie for so few blocks."""
+    student = stats.t.isf(tail, blocks - 1) / stats.norm.isf(tail)
+    return float(student * np.sqrt(blocks / (blocks - 1)))
 
 
 def _resampled_means(

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import tempfile
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from fractions import Fraction
 from pathlib import Path
@@ -13,10 +13,8 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from dancekit.build import build_filters, build_pose, resolve_device
+from dancekit.build import resolve_device
 from dancekit.config import Component, Recipe
-from dancekit.data import training_set
-from dancekit.data.poses import TrackedClip, apply_filters, track_person
 from dancekit.data.progress import Progress, silent
 from dancekit.errors import PoseError, UsageError, VideoError
 from dancekit.evaluate.align import RATE_TOLERANCE, select
@@ -24,23 +22,21 @@ from dancekit.evaluate.detectors import Detector, choose_detector
 from dancekit.evaluate.engine import Reference, Stream, score_streams
 from dancekit.evaluate.environment import environment
 from dancekit.evaluate.frames import (
-    ArrayFrames,
     Chosen,
     Painted,
     Resized,
     Source,
-    Windowed,
     frames_sha256,
     open_frames,
 )
+from dancekit.evaluate.known import Known, known_clip, known_run, tracked_poses
 from dancekit.evaluate.ladder import POSE_OF_TRUTH, TITLES, TRUE_POSE, TRUE_SOURCE_POSE
-from dancekit.evaluate.measures import Measure, make_measures
+from dancekit.evaluate.measures import Measure, make_measures, metric_weights
 from dancekit.evaluate.protocols import Protocol
 from dancekit.evaluate.result import Evaluation
 from dancekit.evaluate.training_clip import TrainingClip, out_of_range, static_baselines, training_clip
 from dancekit.evaluate.truth import ExactTruth
 from dancekit.evaluate.videos import TITLES as BASELINE_TITLES
-from dancekit.pose.blazepose import BlazePose
 from dancekit.transfer import Dancer
 from dancekit.types import PoseSequence
 from dancekit.video import VideoWriter, probe
@@ -72,25 +68,6 @@ class Inputs:
     source_npz: Path | None = None
     target: Path | None = None
     overrides: Sequence[str] = ()
-
-
-@dataclass(eq=False)
-class _Known:
-    """The true frames and what is known of the person in them.
-
-    Attributes:
-        frames: Windows of the true frames, None where there are none.
-        poses: Found in the true video and filtered, in pixels of the clip.
-        mask: Of a frame, in the window.
-        detected: Unfiltered, in the dancer's skeleton.
-    """
-
-    count: int
-    rate: Fraction
-    frames: Source | None = None
-    poses: PoseSequence | None = None
-    mask: Callable[[int], Mask] | None = None
-    detected: PoseSequence | None = None
 
 
 def evaluate_dancer(
@@ -186,71 +163,19 @@ class _Job:
         if self.protocol.compare == "poses":
             assert inputs.clip is not None
             self.asked_from = dancer.poses_of(inputs.clip, recipe=self.recipe, progress=self.progress)
-            self.known = _Known(len(self.asked_from), self.rate)
+            self.known = Known(len(self.asked_from), self.rate)
         else:
-            self.known = self._known_clip() if inputs.clip is not None else self._known_run()
+            if inputs.clip is None:
+                self.known = known_run(dancer, self.rate)
+            else:
+                self.known = known_clip(
+                    dancer, self.recipe, inputs.clip, self.truth, self.device, self.progress
+                )
+            self.warnings += self.known.warnings
             if inputs.source is not None:
                 self.asked_from = dancer.poses_of(inputs.source, recipe=self.recipe, progress=self.progress)
                 self._line_up(inputs.source)
         self._warn_of_training_frames()
-
-    def _known_clip(self) -> _Known:
-        clip, window = self.inputs.clip, self.dancer.info.window
-        assert clip is not None
-        source = open_frames(clip)
-        if source.size != window.frame_size:
-            raise VideoError(
-                f"{clip} is {source.size[0]}x{source.size[1]}, {self.dancer.path} paints a window of frames of "
-                f"{window.frame_size[0]}x{window.frame_size[1]}",
-                hint="the true video must be filmed like the training clip: same camera, place and size",
-            )
-        tracked, poses = self._tracked(clip)
-        known = _Known(source.count, self.rate, Windowed(source, window), poses)
-        known.detected = tracked.poses.to(self.dancer.info.skeleton)
-        if self.truth is not None:
-            if len(self.truth) != source.count:
-                raise VideoError(
-                    f"{self.truth.path} has {len(self.truth)} frames, {clip} {source.count}: they do not belong "
-                    "together"
-                )
-            truth = self.truth
-            if truth.mask_bits is not None:
-                known.mask = lambda number: np.asarray(
-                    truth.mask(number, window.frame_size, window), np.bool_
-                )
-        if known.mask is None:
-            masks = tracked.masks or self._masks(clip)
-            assert masks is not None
-            known.mask = lambda number: np.asarray(masks.in_window(number, window) > 127)
-            self.warnings.append("the person's masks are found by the pose backend, not exact")
-        return known
-
-    def _known_run(self) -> _Known:
-        folder = self.inputs.dancer.with_name("data")
-        if not (folder / "frames.npy").exists():
-            raise VideoError(
-                f"{folder} holds no frames of the training clip",
-                hint="name a clip: dancekit evaluate RUN CLIP",
-            )
-        data = training_set.load(folder)
-        frames = ArrayFrames(str(folder), data.frames, self.rate)
-        known = _Known(len(data), self.rate, frames, data.target)
-        known.mask = lambda number: np.asarray(data.masks[number] > 127)
-        self.warnings.append("the person's masks are those of training, found by the pose backend, not exact")
-        return known
-
-    def _tracked(self, clip: Path) -> tuple[TrackedClip, PoseSequence]:
-        """The person as found, and the filtered poses in the dancer's skeleton, as training had them."""
-        backend = build_pose(self.recipe, self.device)
-        tracked = track_person(clip, backend, self.recipe.pose, progress=self.progress)
-        poses = tracked.poses.to(self.dancer.info.skeleton)
-        return tracked, apply_filters(poses, build_filters(self.recipe))
-
-    def _masks(self, clip: Path) -> Any:
-        """Masks by BlazePose, for dancers whose pose backend gives none."""
-        component = Component(name="blazepose")
-        found = track_person(clip, BlazePose(device=self.device), component, progress=self.progress)
-        return found.masks
 
     def _line_up(self, source: Path) -> None:
         """One rate and one length for source and clip, or an error."""
@@ -365,7 +290,8 @@ class _Job:
         assert source is not None
         if source.suffix == ".npz":
             raise UsageError("--source-npz needs the source's video, not its poses")
-        return self._tracked(source)[0].poses.to(self.dancer.info.skeleton)
+        tracked, _ = tracked_poses(source, self.dancer, self.recipe, self.device, self.progress)
+        return tracked.poses.to(self.dancer.info.skeleton)
 
     def _add(self, name: str, title: str, kind: str, poses: PoseSequence) -> None:
         """Paint poses (in pixels of the target's clip) from the start, as history, and show the protocol's frames."""
@@ -466,6 +392,7 @@ class _Job:
             environment=environment(
                 self.device,
                 detector="" if detector is None else detector.id,
+                metric_weights=metric_weights(self.measures),
                 recipe=self.recipe.to_json(),
                 training=dict(self.dancer.info.training),
             ),

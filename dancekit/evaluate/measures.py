@@ -11,6 +11,7 @@ from typing import Any, Literal
 
 import numpy as np
 from numpy.typing import NDArray
+from pydantic import ValidationError
 
 from dancekit import registry
 from dancekit.build import create
@@ -45,6 +46,7 @@ class Measure:
         context: Frames before the one scored that it must see.
         unit: Of its numbers.
         higher_is_better: Which way is good.
+        weights: sha256 of the weights it looks with, or "".
         why: Why it cannot be used here, or "".
     """
 
@@ -55,6 +57,7 @@ class Measure:
     context: int = 0
     unit: str = ""
     higher_is_better: bool = True
+    weights: str = ""
     why: str = ""
 
 
@@ -71,6 +74,11 @@ def make_measures(protocol: Protocol, device: str, rate: Fraction) -> list[Measu
         UsageError: A parameter is wrong, or a region does not suit the metric.
     """
     return [_measure(term, protocol, device, rate) for term in protocol.metrics]
+
+
+def metric_weights(measures: Iterable[Measure]) -> dict[str, str]:
+    """sha256 of the weights of each metric that has some, by its id: other weights give other numbers."""
+    return {measure.id: measure.weights for measure in measures if measure.weights}
 
 
 def _measure(term: MetricTerm, protocol: Protocol, device: str, rate: Fraction) -> Measure:
@@ -107,7 +115,21 @@ def _measure(term: MetricTerm, protocol: Protocol, device: str, rate: Fraction) 
         shared = make(term.regions[0])
     except _LACKING as error:
         return Measure(term, kind, make, why=f"not available: {error}", **facts)
+    except UsageError as error:
+        if not _has_right_params(term):
+            raise
+        return Measure(term, kind, make, why=f"not available: {error}", **facts)
+    facts["weights"] = getattr(shared, "weights_sha256", "")
     return Measure(term, kind, (lambda _: shared) if kind == "frame" else make, **facts)
+
+
+def _has_right_params(term: MetricTerm) -> bool:
+    """Whether the metric refuses the clip (too low a rate) and not the protocol."""
+    try:
+        registry.parameters("metric", term.name).model_validate(term.params)
+    except ValidationError:
+        return False
+    return True
 
 
 def _kind(target: Any) -> Kind:

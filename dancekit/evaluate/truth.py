@@ -116,7 +116,7 @@ class ExactTruth:
             )
         bases = self._bases(detected)
         offsets = _translated(self.keypoints, bases, detected)
-        there = np.isfinite(offsets).all(-1)
+        there = np.asarray(np.isfinite(offsets).all(axis=-1))
         xy = np.where(there[..., None], bases + offsets, np.nan).astype(np.float32)
         true = detected.replace(xy=xy, score=there.astype(np.float32))
         return true, (_translation_remark(self.path, true, detected, bases),)

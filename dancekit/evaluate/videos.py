@@ -20,7 +20,7 @@ from dancekit.evaluate.detectors import Detector, Track, choose_detector, follow
 from dancekit.evaluate.engine import Reference, Stream, score_streams
 from dancekit.evaluate.environment import environment
 from dancekit.evaluate.frames import Resized, Source, frames_sha256, open_frames
-from dancekit.evaluate.measures import Measure, make_measures
+from dancekit.evaluate.measures import Measure, make_measures, metric_weights
 from dancekit.evaluate.protocols import Protocol
 from dancekit.evaluate.result import Evaluation
 from dancekit.evaluate.training_clip import TrainingClip, static_baselines
@@ -114,7 +114,9 @@ def evaluate_videos(
         variants=tuple(variants),
         real_video=None if folder is None else "real.mp4",
         warnings=tuple(warnings),
-        environment=environment(place, detector=detector.id if detector else ""),
+        environment=environment(
+            place, detector=detector.id if detector else "", metric_weights=metric_weights(measures)
+        ),
     )
 
 
