@@ -93,7 +93,8 @@ class ExactTruth:
         and a generator that learnt from the detector's joints paints worse from the renderer's, true as they are.
         So the true joints are translated: each detected joint is the nearest true one (of the same name where
         there is one) plus an offset that a ridge regression predicts from the whole true pose. It is fitted on
-        the other parts of the clip than the one it is used on, so a frame's own detection never enters its pose.
+        the other parts of the clip than the one it is used on, so a frame's own detection never enters its pose
+        (but for its share in the choice of the ridge's weight).
 
         What is always the same in a pose thus counts as the detector's definition of the joint; what the
         translation cannot predict - jitter, sudden errors, lost joints - is the detector's error.
@@ -163,7 +164,8 @@ def _translated(
 ) -> NDArray[np.float64]:
     """(T, K, 2) the offsets from bases to detected joints, as predicted from the true poses of other frames.
 
-    The weight of the ridge is the one of `RIDGES` that predicts the detections best.
+    The weight of the ridge is the one of `RIDGES` that predicts the detections best (in the median:
+    a few gross errors must not decide it).
     """
     offsets = detected.xy - bases
     middle = keypoints.mean(1, keepdims=True)
@@ -181,7 +183,7 @@ def _translated(
                 if len(rows) >= FOLDS:
                     weights = _ridge(features[rows], offsets[rows, joint], ridge)
                     found[part, joint] = features[part] @ weights
-        error = float(np.nanmean((found - offsets) ** 2))
+        error = float(np.nanmedian(np.linalg.norm(found - offsets, axis=-1)))
         if error < best:
             best, result = error, found
     return result
