@@ -170,7 +170,8 @@ class _Run:
     def _real(self, stack: ExitStack) -> Iterator[tuple[Image, Detections | None]]:
         """Each frame with what the detector found in it."""
         reference, detector = self.reference, self.detector
-        frames = _kept(reference.frames or (), reference.video, reference, stack)
+        assert reference.frames is not None
+        frames = _kept(reference.frames, reference.video, reference, stack)
         if detector is None or reference.measured is not None:
             return ((frame, None) for frame in frames)
         self.real_track = Track(detector.backend.spec.skeleton)

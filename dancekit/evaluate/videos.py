@@ -13,13 +13,14 @@ from numpy.typing import NDArray
 from dancekit.build import resolve_device
 from dancekit.config import Component
 from dancekit.data.masks import MaskTrack
+from dancekit.data.poses import track_person
 from dancekit.data.progress import Progress, silent
-from dancekit.errors import UsageError, VideoError
+from dancekit.errors import PoseError, UsageError, VideoError
 from dancekit.evaluate.align import Pair, align
 from dancekit.evaluate.detectors import Detector, Track, choose_detector, follow
 from dancekit.evaluate.engine import Reference, Stream, score_streams
 from dancekit.evaluate.environment import environment
-from dancekit.evaluate.frames import Resized, Source, frames_sha256, open_frames
+from dancekit.evaluate.frames import Resized, Source, VideoFrames, frames_sha256, open_frames
 from dancekit.evaluate.measures import Measure, make_measures, metric_weights
 from dancekit.evaluate.protocols import Protocol
 from dancekit.evaluate.result import Evaluation
@@ -235,12 +236,13 @@ def person_of(
     if not needs_masks and not wanted & {"face", "hands"}:
         return person
     person.found_by = Component(name="blazepose")
-    poses, masks = find_person(frames, rate, BlazePose(device=device), progress)
-    if not poses.found.any():
+    found = _find(frames, rate, device, progress)
+    if found is None:
         person.warnings.append(
             f"no person is found in {frames.name}: nothing is said of mask, box, face and hands"
         )
         return person
+    poses, masks = found
     person.poses = poses
     if exact is None:
         missing = int((~poses.found).sum())
@@ -250,6 +252,22 @@ def person_of(
         )
         person.mask = lambda number: np.asarray(masks.in_frame(number) > 127)
     return person
+
+
+def _find(
+    frames: Source, rate: Fraction, device: str, progress: Progress
+) -> tuple[PoseSequence, MaskTrack] | None:
+    """The person, or None; of a whole video file as for training, so that it is found once (cached by content)."""
+    backend = BlazePose(device=device)
+    if not isinstance(frames, VideoFrames):
+        found = find_person(frames, rate, backend, progress)
+        return found if found[0].found.any() else None
+    try:
+        tracked = track_person(frames.path, backend, Component(name="blazepose"), progress=progress)
+    except PoseError:
+        return None
+    assert tracked.masks is not None
+    return tracked.poses, tracked.masks
 
 
 def find_person(
