@@ -14,7 +14,6 @@ from dancekit.metrics.frames import EVERYWHERE, Frames, Map, Mask, check_frames,
 
 _SMALLEST = 32
 _STRIP = 64
-_SUM = np.ones((1, 2), np.float32)
 _MEAN = np.full((1, 3), 1 / 3, np.float32)
 # Forward-backward check: Sundaram, Brox and Keutzer, "Dense point trajectories by GPU-accelerated large
 # displacement optical flow", 2010, equation 5.
@@ -181,4 +180,5 @@ def _within(at: Map, size: tuple[int, int]) -> Mask:
 
 
 def _square(flow: Map) -> Map:
-    return np.asarray(cv2.transform(flow * flow, _SUM))
+    x, y = cv2.split(flow)
+    return np.asarray(x * x + y * y)
