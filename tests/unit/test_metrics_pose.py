@@ -162,6 +162,18 @@ def test_swapped_legs_are_counted_and_moved_ones_are_not() -> None:
     np.testing.assert_array_equal(Swaps()(moved, poses), 0)
 
 
+def test_limbs_that_only_come_nearer_are_not_swapped() -> None:
+    """Crossed is shorter than straight here (0.8 to 1.2 of the width), but nothing like twice as well."""
+    poses = figure()
+    width = (
+        poses.xy[0, poses.skeleton.index("left_knee"), 0] - poses.xy[0, poses.skeleton.index("right_knee"), 0]
+    )
+    near = changed(poses, left_knee=(-0.6 * width, 0), right_knee=(0.6 * width, 0))
+    np.testing.assert_array_equal(Swaps()(near, poses), 0)
+    gone = changed(poses, left_knee=(-0.7 * width, 0), right_knee=(0.7 * width, 0))
+    np.testing.assert_array_equal(Swaps()(gone, poses), 1)
+
+
 def test_pairs_that_lie_on_each_other_tell_no_side() -> None:
     poses = figure()
     profile = poses.replace(xy=np.stack([0.1 * poses.xy[..., 0] + 90, poses.xy[..., 1]], -1))

@@ -64,6 +64,22 @@ def test_face_and_hands_are_where_they_were_put(name: str) -> None:
         assert box_masks(hands, SIZE)[0, y, x]
 
 
+def test_a_bent_hand_is_where_its_own_points_are() -> None:
+    poses = person(0.4, "wholebody_133")
+    xy, score = poses.xy.copy(), poses.score.copy()
+    left, right = (list(poses.skeleton.parts[f"{side}_hand"]) for side in ("left", "right"))
+    xy[:, left] += (30, -40)
+    xy[:, right] += (-30, 40)
+    score[:, right[4:]] = 0  # four points are too few: the forearm decides
+    before, after = region_boxes(poses)["hands"], region_boxes(poses.replace(xy=xy, score=score))["hands"]
+    assert before is not None and after is not None
+    np.testing.assert_allclose((after - before)[:, 0], np.tile((30, -40, 30, -40), (4, 1)), atol=0.1)
+    np.testing.assert_allclose((after - before)[:, 1], 0, atol=2.5)
+    xy[:, left[0]] = xy[:, left[10]] + (0, 150)  # fingers far apart widen the box
+    wide = region_boxes(poses.replace(xy=xy, score=score))["hands"]
+    assert wide is not None and wide[0, 0, 3] - wide[0, 0, 1] > 150
+
+
 def test_a_small_person_has_no_claimed_face() -> None:
     for height, claimed in ((SMALLEST_HEAD - 1.5, False), (SMALLEST_HEAD + 1.5, True)):
         poses = person(height / (145 * HEAD_HEIGHT))
