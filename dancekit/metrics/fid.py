@@ -94,7 +94,7 @@ class FID:
     def _see(self, fake: Frames, real: Frames) -> None:
         import torch
 
-        with torch.inference_mode():
+        with torch.no_grad():
             for frames, true in ((fake, False), (real, True)):
                 tensor = torch.from_numpy(np.ascontiguousarray(frames)).to(self._device)
                 self._metric.update(tensor.permute(0, 3, 1, 2), real=true)

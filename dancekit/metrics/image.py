@@ -99,10 +99,14 @@ class Sharpness:
     The variance of the Laplacian (4 neighbours) of the luma over the masked pixels, painted over true; that
     as a measure of focus is Pech-Pacheco et al., "Diatom autofocusing in brightfield microscopy", 2000. NaN
     where the mask is empty or the true frame is flat there. Noise scores above 1: what is wanted is near 1.
+
+    Attributes:
+        gate: Within it a painted person counts as sharp. A truth blurred by 2 pixels is far below.
     """
 
     version: int = 1
     higher_is_better: bool = True
+    gate: tuple[float, float] = (0.7, 1.2)
     unit: str = ""
     context: int = 0
 

@@ -103,7 +103,7 @@ class LPIPS:
     def regions(
         self, fake: Frames, real: Frames, masks: Mapping[str, Mask | None]
     ) -> dict[str, NDArray[np.float64]]:
-        """The same for several masks at once, each frame going through the network once for all of them."""
+        """The same for several masks at once: one pass through the network for all of them, one for None."""
         check_frames(fake, real, masks)
         check_size(fake, _SMALLEST, "LPIPS")
         result = {region: np.full(len(fake), np.nan) for region in masks}

@@ -17,6 +17,7 @@ from dancekit.metrics.frames import EVERYWHERE, Frames, Map, Mask, check_frames,
 LOWEST = 4.0
 """Hz: above it a change of brightness is flicker; a dancer's limbs move below."""
 _ORDER = 6  # of the Butterworth high-pass: an octave below LOWEST 1/4000 of the energy is left
+_STRIP = 16
 _MEAN = np.full((1, 3), 1 / 3, np.float32)
 _LUMA = np.array([[0.299, 0.587, 0.114]], np.float32)  # BT.601
 
@@ -130,8 +131,13 @@ class Flicker:
             self._low = self._high = smooth[0]
             self._inside = np.ones(smooth.shape[1:], np.bool_)
         for which, luma in enumerate(lumas):
-            passed, self._states[which] = signal.sosfilt(self._filter, luma, axis=0, zi=self._states[which])
-            self._energy[which] += np.square(passed).sum(0)
+            state = self._states[which]
+            for top in range(0, luma.shape[1], _STRIP):  # a strip of rows stays in the processor's cache
+                rows = slice(top, top + _STRIP)
+                passed, state[:, :, rows] = signal.sosfilt(
+                    self._filter, luma[:, rows], axis=0, zi=state[:, :, rows]
+                )
+                self._energy[which, rows] += np.square(passed, out=passed).sum(0)
         self._low = np.minimum(self._low, smooth.min(0))
         self._high = np.maximum(self._high, smooth.max(0))
         if mask is not None:
