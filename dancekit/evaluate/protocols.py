@@ -1,7 +1,7 @@
 """A protocol: which metrics, where, on which frames, against which baselines; results name it, with all of it.
 
 No two papers of this field compute the same numbers, so a number without its protocol says little. A protocol is
-a YAML file (`recipes/protocols/` holds the packaged ones) that is read as strictly as a recipe.
+a YAML file (the folder `protocols` holds the packaged ones) that is read as strictly as a recipe.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ from dancekit.errors import RecipeError, UnknownName
 from dancekit.registry.core import did_you_mean
 from dancekit.resources import data_path
 
-FOLDER = "recipes/protocols"
+FOLDER = "protocols"
 
 REGIONS = ("frame", "mask", "box", "face", "hands", "body", "all")
 """Where a metric can look. Frames: all but `body` and `all`; poses: `all`, `body`, `face`, `hands`."""
@@ -182,24 +182,33 @@ def load_protocol(name_or_path: str | Path) -> Protocol:
             [f"{_place(root, keys)}: {where}: {what}" for where, keys, what in explain(error, data, Protocol)]
         ) from None
     if protocol.name != path.stem:
+        place = _place(root, ("name",))
         raise RecipeError(
-            [f"{_place(root, ('name',))}: name: is {protocol.name!r}, but the file is called {path.name}"]
+            [f"{place}: name: is {protocol.name!r}, but the file is called {path.name}: results name it"]
         )
     return protocol
 
 
+def protocol_path(name: str) -> Path:
+    """The file of a packaged protocol.
+
+    Raises:
+        UnknownName: There is none of that name.
+    """
+    names = protocol_names()
+    if name not in names:
+        raise UnknownName(
+            f"there is no protocol {name!r}{did_you_mean(name, names)}",
+            hint=f"protocols: {', '.join(names)}; a file of your own needs its suffix: {name}.yaml",
+        )
+    return data_path(f"{FOLDER}/{name}.yaml")
+
+
 def _locate(name_or_path: str | Path) -> Path:
     text = str(name_or_path)
-    if isinstance(name_or_path, str) and not (
-        "/" in text or "\\" in text or text.endswith((".yaml", ".yml"))
-    ):
-        names = protocol_names()
-        if text not in names:
-            raise UnknownName(
-                f"there is no protocol {text!r}{did_you_mean(text, names)}",
-                hint=f"protocols: {', '.join(names)}; a file of your own needs its suffix: {text}.yaml",
-            )
-        return data_path(f"{FOLDER}/{text}.yaml")
+    is_file = "/" in text or "\\" in text or text.endswith((".yaml", ".yml"))
+    if isinstance(name_or_path, str) and not is_file:
+        return protocol_path(text)
     path = Path(name_or_path)
     if not path.is_file():
         raise RecipeError([f"{path}: does not exist"])

@@ -288,4 +288,5 @@ def test_protocols_are_listed_and_shown(cli: Cli, tmp_path: Path) -> None:
     from dancekit.evaluate.protocols import load_protocol
 
     assert load_protocol(tmp_path / "edn-v1.yaml") == load_protocol("edn-v1")
-    assert cli("cp", "protocols/self.yaml", "mine.yaml").code == 0
+    assert cli("cp", "protocols/self", "copies/self.yaml").code == 0
+    assert load_protocol(tmp_path / "copies" / "self.yaml") == load_protocol("self")
