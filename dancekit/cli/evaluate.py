@@ -65,6 +65,13 @@ def evaluate(
             help="Permit to cut the longer video, or to resample the true one.",
         ),
     ] = None,
+    blind: Annotated[
+        bool,
+        typer.Option(
+            "--blind",
+            help="A page (--out FILE.html) for a blind choice between two videos; or count answers.",
+        ),
+    ] = False,
     out: Annotated[
         Optional,
         typer.Option("--out", metavar="DIR", help="Folder for JSON, tables, videos and the report."),
@@ -89,8 +96,15 @@ def evaluate(
       dancekit evaluate runs/me/dancer.safetensors unseen.mp4 --out self
       dancekit evaluate me.safetensors truth.mp4 --source dance.mp4 --ladder
       dancekit evaluate me.safetensors dance.mp4 --protocol cross
+      dancekit evaluate a.mp4 b.mp4 --blind --out choose.html
+      dancekit evaluate answers-1.json answers-2.json --blind
     """
     terminal = Terminal(verbose=verbose, quiet=quiet, as_json=as_json)
+    if blind:
+        from dancekit.cli.blind import choose_blindly
+
+        choose_blindly(terminal, [Path(text) for text in what], out, force=force)
+        return
     names = [text for text in what if not is_override(text) or Path(text).exists()]
     overrides = [text for text in what if text not in names]
     dancer, places = _understood(names)

@@ -273,6 +273,18 @@ def test_compare(cli: Cli, clips: Clips, run_folder: Path, tmp_path: Path, quick
     assert "make one: dancekit evaluate" in missing.err
 
 
+def test_a_blind_choice(cli: Cli, clips: Clips, tmp_path: Path) -> None:
+    other = blurred(clips[1], tmp_path / "other.mp4")
+    done = cli("evaluate", clips[1], other, "--blind", "--out", "choose.html")
+    assert (done.code, done.out) == (0, "choose.html\n"), done.err
+    assert cli("evaluate", clips[1], other, "--blind", "--out", "choose.html").code == 2
+    assert cli("evaluate", clips[1], other, "--blind").code == 2
+    (tmp_path / "mine.json").write_text("{}")
+    refused = cli("evaluate", "mine.json", "--blind")
+    assert refused.code in (1, 2)
+    assert "mine.json" in refused.err
+
+
 def test_protocols_are_listed_and_shown(cli: Cli, tmp_path: Path) -> None:
     listed = cli("ls", "protocols")
     assert [line.split()[0] for line in listed.out.splitlines()[1:]] == [
