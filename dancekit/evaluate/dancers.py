@@ -103,6 +103,10 @@ def evaluate_dancer(
         UsageError: Options that do not go together.
     """
     _check(inputs, protocol, ladder)
+    if any(each != "trim" for each in align_by):
+        raise UsageError(
+            "--align of a dancer can only be trim", hint="it paints at its own size, in its own window"
+        )
     job = _Job(inputs, protocol, align_by, resolve_device(device), folder, progress)
     with tempfile.TemporaryDirectory(prefix="dancekit-") as scratch:
         job.prepare()

@@ -166,6 +166,8 @@ class TestTwoVideos:
             ([clips[0], "no.mp4"], "no.mp4 does not exist"),
             ([dancer, clips[1], "--ladder"], "--ladder needs a source"),
             ([dancer, clips[1], "--source-npz", clips[0]], "--source-npz is for --ladder"),
+            ([dancer, clips[1], "--align", "resize"], "can only be trim"),
+            ([*clips, "--align", "crop"], "--align crop is unknown"),
             ([dancer, clips[1], "generator.ngf=3"], "the dancer's weights depend on this"),
         ):
             done = cli("evaluate", *words)
