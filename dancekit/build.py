@@ -177,6 +177,7 @@ def build_painting(recipe: Recipe, skeleton: Skeleton) -> PaintingParts:
         recipe.generator,
         in_channels=temporal.generator_channels(channels),
         out_channels=background.generator_channels,
+        size=recipe.size,
     )
     wrong = [side for side in recipe.size if side % generator.spec.multiple_of]
     if wrong:
@@ -184,7 +185,7 @@ def build_painting(recipe: Recipe, skeleton: Skeleton) -> PaintingParts:
             f"size {list(recipe.size)} does not suit generator {recipe.generator.name}",
             hint=f"both sides must be multiples of {generator.spec.multiple_of}",
         )
-    face = _make("face", recipe.face, condition_channels=channels)
+    face = _make("face", recipe.face, condition_channels=channels, size=recipe.size)
     return PaintingParts(renderer, generator, background, temporal, face)
 
 

@@ -20,11 +20,15 @@ BUILTIN: dict[str, dict[str, str]] = {
     },
     "generator": {
         "pix2pixhd": "dancekit.generators.pix2pixhd:Pix2PixHD",
+        "pix2pixhd_local": "dancekit.generators.pix2pixhd_local:Pix2PixHDLocal",
+        "resnet": "dancekit.generators.resnet:ResNet",
         "unet": "dancekit.generators.unet:UNet",
+        "timm_unet": "dancekit.generators.timm_unet:TimmUNet",
     },
     "discriminator": {
         "multiscale": "dancekit.discriminators.multiscale:MultiscaleDiscriminator",
         "patch": "dancekit.discriminators.patch:PatchDiscriminator",
+        "pixel": "dancekit.discriminators.pixel:PixelDiscriminator",
         "none": "dancekit.discriminators.none:NoDiscriminator",
     },
     "loss": {
@@ -43,6 +47,7 @@ BUILTIN: dict[str, dict[str, str]] = {
     "face": {
         "none": "dancekit.faces.none:NoFace",
         "residual": "dancekit.faces.residual:ResidualFace",
+        "edn": "dancekit.faces.edn:EDNFace",
     },
     "augmentation": {
         "flip": "dancekit.augmentations.geometry:Flip",
