@@ -327,6 +327,7 @@ class LossView:
         fake_features: Per scale and layer, what the discriminator says of the painted view; last is logits.
         real_features: The same of the true view, detached.
         view_mask: (B, 1, H, W) the person's mask over the frames of a view.
+        frames: T, consecutive frames of one clip lie together.
     """
 
     fake: Tensor
@@ -335,6 +336,7 @@ class LossView:
     fake_features: Sequence[Sequence[Tensor]]
     real_features: Sequence[Sequence[Tensor]]
     view_mask: Tensor
+    frames: int = 1
 
 
 class Loss(Protocol):
@@ -361,6 +363,37 @@ class AdversarialLoss(Protocol):
         self, real: Sequence[Sequence[Tensor]], fake: Sequence[Sequence[Tensor]], view_mask: Tensor
     ) -> Tensor:
         """The discriminator's side: a scalar tensor."""
+        ...
+
+
+@runtime_checkable
+class PenalizedLoss(Protocol):
+    """An adversarial loss that also constrains the discriminator itself (a gradient penalty)."""
+
+    def penalty(self, critic: Callable[[Tensor], list[list[Tensor]]], real: Tensor, fake: Tensor) -> Tensor:
+        """A scalar for the discriminator's objective, from the true and painted views, (B, C, H, W) each."""
+        ...
+
+
+class PoseNetwork(Protocol):
+    """A frozen, differentiable pose network as losses see it; `dancekit.build` wires one from the pose role.
+
+    Images are (N, 3, size, size) float RGB in [0, 1], each a crop around one person.
+    """
+
+    size: int
+    """Side of its input, pixels."""
+
+    def to(self, device: Any) -> Any:
+        """Move its weights."""
+        ...
+
+    def features(self, images: Tensor) -> Sequence[Tensor]:
+        """Feature maps, finest first."""
+        ...
+
+    def keypoints(self, images: Tensor) -> tuple[Tensor, Tensor]:
+        """(N, K, 2) pixels of the crop, and (N, K) how surely each joint is seen, 0 to 1."""
         ...
 
 

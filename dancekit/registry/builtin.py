@@ -34,7 +34,11 @@ BUILTIN: dict[str, dict[str, str]] = {
     "loss": {
         "lsgan": "dancekit.losses.adversarial:LSGAN",
         "feature_matching": "dancekit.losses.feature_matching:FeatureMatching",
+        "vanilla": "dancekit.losses.adversarial:Vanilla",
+        "wgan_gp": "dancekit.losses.adversarial:WGANGP",
         "l1": "dancekit.losses.reconstruction:L1",
+        "perceptual": "dancekit.losses.perceptual:Perceptual",
+        "pose_consistency": "dancekit.losses.pose_consistency:PoseConsistency",
     },
     "background": {
         "painted": "dancekit.backgrounds.painted:Painted",
