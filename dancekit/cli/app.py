@@ -22,7 +22,7 @@ class Lazy:
     """A command that is not imported yet.
 
     Attributes:
-        target: `module:function`; the function's signature is the command's.
+        target: `module:function`, the function's signature is the command's; or `module:app`, a group.
         help: One line for the list of commands.
         panel: The heading it stands under.
     """
@@ -42,6 +42,7 @@ COMMANDS: dict[str, Lazy] = {
     "train": Lazy("dancekit.cli.train:train", "Train a dancer on a video of the target.", _WORK),
     "transfer": Lazy("dancekit.cli.transfer:transfer", "Paint a dancer doing the dance of a video.", _WORK),
     "pose": Lazy("dancekit.cli.pose:pose", "Find the poses in a video and write them to a file.", _WORK),
+    "zoo": Lazy("dancekit.cli.zoo:app", "Weights of others: convert official checkpoints.", _WORK),
     "ls": Lazy("dancekit.cli.ls:ls", "List components and recipes.", _LOOK),
     "show": Lazy("dancekit.cli.show:show", "Show a component, a recipe, a dancer or a pose file.", _LOOK),
     "cp": Lazy("dancekit.cli.cp:cp", "Copy a packaged recipe, to change it.", _LOOK),
@@ -76,8 +77,13 @@ def load_command(name: str) -> Any:
 
     entry = COMMANDS[name]
     module, _, function = entry.target.partition(":")
+    found = getattr(importlib.import_module(module), function)
+    if isinstance(found, typer.Typer):
+        group = build_command(found)
+        group.name = name
+        return group
     app = typer.Typer(add_completion=False, rich_markup_mode="rich")
-    app.command(name, short_help=entry.help)(getattr(importlib.import_module(module), function))
+    app.command(name, short_help=entry.help)(found)
     return build_command(app)
 
 
