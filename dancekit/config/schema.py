@@ -145,6 +145,8 @@ class TrainConfig(_Model):
             the generator alone learns each of its gradients is applied twice; the face's adversarial loss looks
             at the last sample of a batch only; and one face box serves all frames of a batch. `none` does it
             right.
+        start_from: A run folder or a dancer file to begin with: every tensor of equal name and shape is taken,
+            from a global generator into a local one, say. Empty for random weights.
         optimizer: Learning rates and their course.
         stages: One after the other; their shares sum to 1.
     """
@@ -159,6 +161,7 @@ class TrainConfig(_Model):
     order: Literal["together", "discriminator_first"] = "together"
     pool: Annotated[int, Field(ge=0, le=1000)] = 0
     compat: Literal["none", "edn"] = "none"
+    start_from: str = ""
     optimizer: Optimizer = Optimizer()
     stages: Annotated[list[Stage], Field(min_length=1)] = [
         Stage(name="body", share=1.0, modules=["generator"])

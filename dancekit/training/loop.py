@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import os
 import shutil
 import time
@@ -23,9 +24,12 @@ from dancekit.model import Painter
 from dancekit.training.checkpoint import list_checkpoints, load_checkpoint, save_checkpoint
 from dancekit.training.preview import save_preview
 from dancekit.training.run import Run, check_run, open_run
+from dancekit.training.start import check_start, start_from
 from dancekit.training.state import TrainingState
 from dancekit.video import probe
 from dancekit.weights.header import file_sha256
+
+_LOG = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True)
@@ -92,6 +96,8 @@ def train(
     inputs = {"target": file_sha256(video)}
     run = Run(Path(out))
     check_run(run.folder, settings, inputs, resume=resume, force=force)
+    if not list_checkpoints(run.checkpoints) or not resume:
+        check_start(settings.train.start_from)
     if not (resume and run.data.exists()):
         # Before anything is written or replaced: parts that do not fit and a video without a person leave
         # everything as it was.
@@ -105,6 +111,9 @@ def train(
     state = TrainingState(settings, data, place)
     if found := list_checkpoints(run.checkpoints):
         load_checkpoint(found[-1], state)
+    elif settings.train.start_from:
+        for name, (copied, total) in start_from(settings.train.start_from, state).items():
+            _LOG.info("%s begins with %d of %d tensors of %s", name, copied, total, settings.train.start_from)
     run.forget_after(state.step)
     _run_steps(state, run, progress, should_stop, on_preview)
     record = {

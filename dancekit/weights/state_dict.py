@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import pickle
+from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -90,3 +91,23 @@ def differences(state: dict[str, Tensor], network: nn.Module) -> list[str]:
         if key in state and state[key].shape != own[key].shape
     ]
     return lines
+
+
+def copy_matching(network: nn.Module, state: Mapping[str, Tensor]) -> tuple[list[str], list[str], list[str]]:
+    """Begin a larger network with what a smaller one has learnt: copy tensors of equal name and shape.
+
+    So Everybody Dance Now goes from its global stage to the local one, and from two scales of discriminator to
+    three.
+
+    Args:
+        network: What to fill; what is not in `state` stays as it was.
+        state: The smaller network's.
+
+    Returns:
+        Names of the tensors that were copied, of those that were not (absent, or of another shape), and of
+        those of `state` that have no place.
+    """
+    own = network.state_dict()
+    copied = [key for key in own if key in state and state[key].shape == own[key].shape]
+    network.load_state_dict({**own, **{key: state[key] for key in copied}})
+    return copied, [key for key in own if key not in copied], [key for key in state if key not in own]

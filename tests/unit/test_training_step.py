@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import random
+from pathlib import Path
 from types import SimpleNamespace
 
 import pytest
@@ -12,10 +13,11 @@ import torch.nn.functional as F
 from dancekit.build import check_parts
 from dancekit.config import load_recipe
 from dancekit.config.schema import Stage
-from dancekit.errors import IncompatibleParts, RecipeError
+from dancekit.errors import IncompatibleParts, RecipeError, UsageError
 from dancekit.training.batch import Batch
 from dancekit.training.checkpoint import load_checkpoint, save_checkpoint
 from dancekit.training.pool import ImagePool
+from dancekit.training.start import check_start, start_from
 from dancekit.training.state import TrainingState
 from dancekit.training.step import last_sample
 from dancekit.types import get_skeleton
@@ -251,3 +253,29 @@ def test_a_pool_returns_every_view_once_or_keeps_it() -> None:
     # what was shown after it was full, and what is left, are all that came in, the first five twice
     assert sorted(shown + kept) == sorted(given + given[:5])
     assert shown != given
+
+
+def test_a_local_run_begins_with_a_global_one(tmp_path: Path) -> None:
+    """As the originals: equal names and shapes; the inner generator is twice as wide as the enhancer."""
+    small = state_of("generator.n_down=2", "generator.n_blocks=1", "discriminator.num_d=1")
+    small.learn(BODY, batch_of(1))
+    save_checkpoint(tmp_path / "run" / "checkpoints", small)
+    given = ["generator=pix2pixhd_local", "generator.ngf=2", "generator.n_down=2", "generator.n_blocks=1"]
+    state = state_of(*given, "discriminator.num_d=2")
+    fresh = {name: weights(state, name) for name in state.networks}
+    counts = start_from(str(tmp_path / "run"), state)
+    own, learnt = weights(state, "generator"), weights(small, "generator")
+    inner = {key for key in own if key.startswith("model.")}
+    assert counts["generator"] == (len(inner), len(own)) and inner < set(learnt)
+    for key, value in own.items():
+        assert torch.equal(value, learnt[key] if key in inner else fresh["generator"][key]), key
+    assert all(torch.equal(value, own[key]) for key, value in state.averages["generator"].shadow.items())
+    critic, before = weights(state, "discriminator"), weights(small, "discriminator")
+    for key, value in critic.items():
+        coarse = key.startswith("scale0_")  # the new finest scale stays fresh
+        assert torch.equal(value, before[key] if coarse else fresh["discriminator"][key]), key
+    with pytest.raises(UsageError, match=r"no weight of .* fits generator unet"):
+        start_from(str(tmp_path / "run"), state_of("generator=unet", "generator.depth=3"))
+    for place, said in ((tmp_path, "holds no checkpoint"), (tmp_path / "nope", "there is no")):
+        with pytest.raises(UsageError, match=said):
+            check_start(str(place))
