@@ -12,12 +12,10 @@ from pydantic import Field
 from torch import Tensor, nn
 
 from dancekit.errors import IncompatibleParts
+from dancekit.faces.edn_boxes import refiner_boxes
 from dancekit.layers import channels_last, global_generator, init_gan, use_batch_statistics
 from dancekit.types import Skeleton
 from dancekit.unet_layers import unet_body
-
-BUFFER = (70 / 1920, 70 / 1080)
-"""Half of the original's box before it is brought to the crop's size, as a share of width and height."""
 
 
 class EDNFace(nn.Module):
@@ -99,20 +97,7 @@ class EDNFace(nn.Module):
             (T, 4) float32 edges left, top, right, bottom (whole pixels: each ends in .5), NaN where neither
             nose nor an ear is seen. (There the original takes the corner of the image.)
         """
-        centre = np.full((len(xy), 2), np.nan)
-        for names in (("nose",), ("left_ear", "right_ear"), ("right_ear",), ("left_ear",)):
-            if any(name not in skeleton for name in names):
-                continue
-            joints = [skeleton.index(name) for name in names]
-            seen = (score[:, joints] > 0).all(1) & np.isfinite(xy[:, joints]).all((1, 2))
-            empty = np.isnan(centre[:, 0]) & seen
-            centre[empty] = xy[empty][:, joints].astype(np.float64).mean(1)
-        sides = [
-            _interval(centre[:, axis], length, BUFFER[axis] * length, self.crop_size)
-            for axis, length in enumerate(self.size)
-        ]
-        edges = np.stack([sides[0][0], sides[1][0], sides[0][1], sides[1][1]], 1) - 0.5
-        return np.asarray(edges, np.float32)
+        return refiner_boxes(xy, score, skeleton, size=self.size, side=self.crop_size)
 
     def crop(self, images: Tensor, boxes: Tensor) -> Tensor:
         """(B, C, H, W) and (B, 4) to (B, C, crop_size, crop_size); zeros where the box is NaN."""
@@ -158,14 +143,3 @@ def _corner(box: Tensor) -> tuple[int, int]:
     """Column and row of a box's first pixel."""
     left, top = (box[:2] + 0.5).round().tolist()
     return int(left), int(top)
-
-
-def _interval(
-    centre: NDArray[np.float64], length: int, buffer: float, size: int
-) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
-    """First and one-past-last pixel of the box along one axis, by the original's rounding."""
-    low, high = np.trunc(np.maximum(centre - buffer, 0)), np.trunc(np.minimum(centre + buffer, length))
-    high = high + np.floor((size - (high - low)) / 2)
-    high = np.minimum(high, length)
-    low = np.maximum(high - size, 0)
-    return low, low + size

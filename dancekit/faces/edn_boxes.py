@@ -57,6 +57,7 @@ def edn_face_boxes(
     skeleton: Skeleton,
     *,
     size: tuple[int, int] = LABEL,
+    side: int = SIDE,
 ) -> NDArray[np.intp]:
     """The published boxes, for every frame.
 
@@ -67,13 +68,13 @@ def edn_face_boxes(
         xy: (T, K, 2) pixels of the 1920x1080 canvas.
         score: (T, K), 0 where missing.
         skeleton: What the K joints are.
-        size: (W, H) of the label; the side is 128 for a height of 512.
+        size: (W, H) of the label.
+        side: Of the box, pixels of the label.
 
     Returns:
         (T, 4) left, top, right, bottom in pixels of the label: first, and one past the last. The files of
         `train_facetexts128` have them as top, bottom, left, right.
     """
-    side = round(SIDE * size[1] / LABEL[1])
     boxes = np.empty((len(xy), 4), np.intp)
     for frame, centre in enumerate(face_centre(xy, score, skeleton)):
         for axis in (0, 1):
@@ -90,7 +91,12 @@ def head_seen(score: NDArray[np.floating[Any]], skeleton: Skeleton) -> NDArray[n
 
 
 def refiner_boxes(
-    xy: NDArray[np.float32], score: NDArray[np.float32], skeleton: Skeleton, *, size: tuple[int, int]
+    xy: NDArray[np.float32],
+    score: NDArray[np.float32],
+    skeleton: Skeleton,
+    *,
+    size: tuple[int, int],
+    side: int = SIDE,
 ) -> NDArray[np.float32]:
     """The published boxes as a face refiner wants them.
 
@@ -99,10 +105,13 @@ def refiner_boxes(
         score: (T, K), 0 where missing.
         skeleton: What the K joints are.
         size: (W, H) of the window.
+        side: Of the box, window pixels.
 
     Returns:
         (T, 4) edges left, top, right, bottom, pixel centres at integers; NaN where no head is seen.
     """
-    boxes = edn_face_boxes(to_canvas(xy, size), score, skeleton, size=size).astype(np.float32) - 0.5
+    boxes = (
+        edn_face_boxes(to_canvas(xy, size), score, skeleton, size=size, side=side).astype(np.float32) - 0.5
+    )
     boxes[~head_seen(score, skeleton)] = np.nan
     return boxes

@@ -21,7 +21,7 @@ def seen(**joints):
     """One frame of 1920x1080 in the pixels of 1024x512."""
     xy, score = np.full((1, 25, 2), np.nan, np.float32), np.zeros((1, 25), np.float32)
     for name, (x, y) in joints.items():
-        xy[0, SKELETON.index(name)] = x * 1024 / 1920, y * 512 / 1080
+        xy[0, SKELETON.index(name)] = (x + 0.5) * 1024 / 1920 - 0.5, (y + 0.5) * 512 / 1080 - 0.5
         score[0, SKELETON.index(name)] = 1
     return xy, score
 
