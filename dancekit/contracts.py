@@ -292,6 +292,8 @@ class Clip:
         score: (T, K) float32.
         plate: (1, 3, H, W) float32 in [-1, 1]: the clean plate behind the person, moved and coloured alike.
         skeleton: What the joints are.
+        condition: (T, C, H, W) condition images that were drawn elsewhere; None to draw them from `xy`.
+        boxes: (T, 4) face boxes that go with them; None to find them from `xy`.
     """
 
     images: Tensor
@@ -300,6 +302,8 @@ class Clip:
     score: Tensor
     plate: Tensor
     skeleton: Skeleton
+    condition: Tensor | None = None
+    boxes: NDArray[np.float32] | None = None
 
 
 class Augmentation(Protocol):

@@ -13,7 +13,13 @@ if TYPE_CHECKING:
     from rich.console import Console
     from rich.progress import TaskID
 
-LABELS = {"poses": "finding poses", "frames": "cutting frames", "steps": "training", "painting": "painting"}
+LABELS = {
+    "files": "reading files",
+    "poses": "finding poses",
+    "frames": "cutting frames",
+    "steps": "training",
+    "painting": "painting",
+}
 """What the library calls its work, and what people call it."""
 
 LINE_EVERY = 30.0
