@@ -63,7 +63,7 @@ def made_up() -> list[Pose]:
                 reach * math.cos(angle),
                 reach * math.sin(angle),
             ]
-    xy = np.array([place[joint] for joint in skeleton.joints]) + [960, 560]
+    xy = np.array([place[joint] for joint in skeleton.joints]) + np.array([960, 560])
     return [("body_23", np.concatenate([xy, np.full((len(xy), 1), 0.8)], 1))]
 
 

@@ -55,9 +55,9 @@ def import_edn(
     target's body: the dancer then takes poses with normalizer=identity only.
 
     Examples:
-      dancekit import-edn subject1 --out sets/subject1
-      dancekit import-edn subject1 --out sets/subject1 --keypoints subject1/keypoints
-      dancekit train --target sets/subject1 --recipe mine.yaml
+      dancekit import-edn ava --out sets/ava
+      dancekit import-edn ava --out sets/ava --keypoints ava/keypoints
+      dancekit train --target sets/ava --recipe mine.yaml
     """
     terminal = Terminal(verbose=verbose, quiet=quiet, as_json=as_json)
     if out is None:
@@ -71,7 +71,7 @@ def import_edn(
     exact, frame_size = read_rate(rate), read_size(size)
 
     from dancekit.cli.progress import show_progress
-    from dancekit.data import edn_set
+    from dancekit.data import edn_import
 
     target: PoseSequence | None = None
     if keypoints is not None:
@@ -80,7 +80,7 @@ def import_edn(
         target = letterbox(read_openpose(keypoints, size=frame_size, rate=exact))
         target = target.to(f"{target.skeleton.name.removesuffix('_face_hands')}_face_hands")
     with show_progress(terminal) as display:
-        facts = edn_set.import_edn(
+        facts = edn_import.import_edn(
             dataroot,
             out,
             phase=phase,

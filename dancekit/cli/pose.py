@@ -88,7 +88,7 @@ def pose(
       dancekit pose idol.mp4 --out idol.npz --preview idol.png pose.model=lite
       dancekit pose idol.mp4 --out raw.npz "filters=[]"
       dancekit pose keypoints/ --out idol.npz --size 1920x1080 --rate 30
-      dancekit pose keypoints/ --out idol.npz --size 1280x720 --rate 30 --skeleton body_23
+      dancekit pose keypoints/ --out a.npz --size 960x540 --rate 30 --letterbox
     """
     terminal = Terminal(verbose=verbose, quiet=quiet, as_json=as_json)
     changes = check_overrides(overrides)

@@ -287,6 +287,12 @@ def test_labels_of_graph_train(case: Case, tmp_path: Path) -> None:
     box = Letterbox.around((inputs["frame_width"], inputs["frame_height"]))
     face = sparse_dots(int(inputs.get("num_face_keypoints", 8)))
     texts = outputs.get("facetexts_miny_maxy_minx_maxx") or {}
+    lengths = [
+        [len(values) for values in concatenated(read_people(folder, frame["file"])).values()]
+        for frame in inputs["frames"]
+    ]
+    assert lengths[: len(outputs["lengths_read"])] == outputs["lengths_read"]
+    centres = iter(outputs.get("aveface") or [])
     checked = 0
     for number, (name, frame) in enumerate(zip(names, frames, strict=True)):
         if f"{name}.png" not in outputs["outputs"]:  # beyond the spread, or stepped over
@@ -298,6 +304,8 @@ def test_labels_of_graph_train(case: Case, tmp_path: Path) -> None:
         if f"{name}.txt" in texts:
             found = by_file(edn_face_boxes(points[None, :, :2], points[None, :, 2], skeleton))
             assert found == [texts[f"{name}.txt"]], name
+            centre = face_centre(points[None, :, :2], points[None, :, 2], skeleton)[0]
+            same(centre.tolist(), next(centres), name)
             checked += 1
         if (label := case.path / f"label_{name}.png").exists():
             check_label(label, points, skeleton, face)

@@ -14,6 +14,7 @@ from PIL import Image
 from dancekit.data import edn_set
 from dancekit.data.edn import canvas_frame, label_frame
 from dancekit.data.edn_folder import read_boxes, write_box
+from dancekit.data.edn_import import import_edn
 from dancekit.data.framing import crop, letterbox, paste
 from dancekit.errors import DancekitError, UsageError
 from dancekit.faces.edn_boxes import edn_face_boxes
@@ -36,7 +37,7 @@ def imported(tmp_path: Path) -> tuple[Path, list[np.ndarray], list[np.ndarray]]:
     for number in range(FRAMES):
         box = np.array([number, 2, number + 8, 10])
         (root / "train_facetexts128" / f"{number}.txt").write_text(write_box(box))
-    edn_set.import_edn(root, tmp_path / "set", rate=Fraction(25))
+    import_edn(root, tmp_path / "set", rate=Fraction(25))
     return tmp_path / "set", labels, frames
 
 
@@ -72,7 +73,7 @@ def test_a_folder_that_is_no_set(tmp_path):
     with pytest.raises(DancekitError, match="damaged"):
         edn_set.read_manifest(tmp_path)
     (tmp_path / "edn.json").write_text('{"format": "dancekit.edn@7"}')
-    with pytest.raises(DancekitError, match="format .dancekit"):
+    with pytest.raises(DancekitError, match=r"format .dancekit"):
         edn_set.read_manifest(tmp_path)
 
 
