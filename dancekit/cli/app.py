@@ -45,6 +45,7 @@ COMMANDS: dict[str, Lazy] = {
     "import-edn": Lazy(
         "dancekit.cli.import_edn:import_edn", "Take a data folder of Everybody Dance Now to train on.", _WORK
     ),
+    "zoo": Lazy("dancekit.cli.zoo:app", "Weights of others: convert official checkpoints.", _WORK),
     "ls": Lazy("dancekit.cli.ls:ls", "List components and recipes.", _LOOK),
     "show": Lazy("dancekit.cli.show:show", "Show a component, a recipe, a dancer or a pose file.", _LOOK),
     "cp": Lazy("dancekit.cli.cp:cp", "Copy a packaged recipe, to change it.", _LOOK),

@@ -25,7 +25,7 @@ from numpy.typing import NDArray
 from PIL import Image
 
 from dancekit.data.edn_folder import read_picture
-from dancekit.data.files import write_whole
+from dancekit.data.files import appearing_folder, write_whole
 from dancekit.data.training_set import TrainingSet
 from dancekit.errors import DancekitError, IncompatibleParts, UsageError
 from dancekit.types import PoseSequence, Window

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import cast
 
 import numpy as np
 import torch
@@ -11,8 +12,9 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from dancekit.build import PaintingParts
-from dancekit.contracts import Augmentation, Clip
+from dancekit.contracts import Augmentation, Clip, FaceRefiner
 from dancekit.data.training_set import TrainingSet
+from dancekit.training.given import condition_of, face_boxes_of
 
 
 @dataclass(frozen=True, eq=False)
@@ -70,13 +72,9 @@ def draw_clips(
 
 def make_batch(clips: Sequence[Clip], painting: PaintingParts, device: str) -> Batch:
     """Draw the condition images, find the face boxes, and put all of it on the device."""
-    drawn = [painting.renderer(clip.xy.numpy(), clip.score.numpy()) for clip in clips]
-    boxes = [
-        torch.from_numpy(
-            painting.face.boxes(clip.xy.numpy(), clip.score.numpy(), clip.skeleton)  # type: ignore[operator]
-        )
-        for clip in clips
-    ]
+    drawn = [condition_of(clip, painting.renderer) for clip in clips]
+    face = cast("FaceRefiner", painting.face)
+    boxes = [torch.from_numpy(face_boxes_of(clip, face)) for clip in clips]
     return Batch(
         conditions=torch.stack(drawn).to(device),
         real=torch.stack([clip.images for clip in clips]).to(device),

@@ -99,6 +99,8 @@ def train(
     inputs = {"target": file_sha256(video / edn_set.MANIFEST if imported else video)}
     run = Run(Path(out))
     check_run(run.folder, settings, inputs, resume=resume, force=force)
+    if not list_checkpoints(run.checkpoints) or not resume:
+        check_start(settings.train.start_from)
     tracked = None
     if imported and not (resume and run.data.exists()):
         given = edn_set.load(video)

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Sequence
-from typing import TYPE_CHECKING, cast
+import random
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import ExitStack, contextmanager
 
 import numpy as np
 import torch
@@ -12,15 +13,14 @@ from torch import Tensor, nn
 
 from dancekit.build import PaintingParts, TrainingParts, build_augmentations, build_painting, build_training
 from dancekit.config import Recipe, Stage
-from dancekit.contracts import Augmentation, Clip, FaceRefiner, LossView
+from dancekit.contracts import Augmentation, LossView
 from dancekit.data.training_set import TrainingSet
 from dancekit.errors import DancekitError
 from dancekit.training.batch import Batch, draw_clips, make_batch
 from dancekit.training.ema import EMA
-from dancekit.training.given import check_given, condition_of, face_boxes_of
-
-if TYPE_CHECKING:
-    from dancekit.losses.objective import Objective
+from dancekit.training.pool import ImagePool
+from dancekit.training.schedules import rate_factor
+from dancekit.training.step import Critic, Judgement, learn
 
 
 class TrainingState:
@@ -153,13 +153,9 @@ class TrainingState:
 
     # ---- painting ------------------------------------------------------------------------------------------
 
-    def _conditions(self, clips: Sequence[Clip]) -> Tensor:
-        """(B, T, C, H, W) condition images."""
-        drawn = [condition_of(clip, self.painting.renderer) for clip in clips]
-        return torch.stack(drawn).to(self.device)
-
-    def _unroll(self, conditions: Tensor, plate: Tensor) -> Tensor:
-        """Paint all frames of the clips: (B, T, C, H, W) and (B, 3, H, W) to (B, T, 3, H, W)."""
+    def _paint(self, batch: Batch, *, faces: bool = False) -> Tensor:
+        """Paint all frames of the clips, (B, T, 3, H, W); with faces each goes into the next frame refined."""
+        temporal = self.painting.temporal
 
         def generate(condition: Tensor) -> Tensor:
             return self.painting.background.compose(self.networks["generator"](condition), batch.plate)
@@ -249,26 +245,11 @@ class TrainingState:
             view,
         )
 
-    def _face_step(self, clips: Sequence[Clip]) -> dict[str, float]:
-        """Train the face refiner on what the finished (averaged, frozen) generator paints."""
-        face = self.painting.face
-        if "face" not in self.optimizers:
-            return {}
-        conditions = self._conditions(clips)
-        generator = self.networks["generator"]
-        with torch.no_grad(), self.averages["generator"].applied(generator):
-            painted = self._unroll(conditions, _plates(clips, self.device)).flatten(0, 1)
-        boxes = np.concatenate([face_boxes_of(clip, cast("FaceRefiner", face)) for clip in clips])
-        seen = torch.from_numpy(np.isfinite(boxes).all(1)).to(self.device)
-        if not seen.any():
-            return {}
-        box = torch.from_numpy(boxes).to(self.device)[seen]
-        condition = conditions.flatten(0, 1)[seen]
-        real = torch.cat([clip.images for clip in clips]).to(self.device)[seen]
-        crop = face.crop
-        fake_face = crop(face(painted[seen], condition, box), box)  # type: ignore[operator]
-        real_face = crop(real, box)  # type: ignore[operator]
-        sticks = crop(condition, box)  # type: ignore[operator]
+    def _of_faces(
+        self, fake: Tensor, real: Tensor, conditions: Tensor, boxes: Tensor, weight: float
+    ) -> Judgement:
+        crop: Callable[[Tensor, Tensor], Tensor] = self.painting.face.crop  # type: ignore[assignment]
+        fake_face, real_face, sticks = (crop(each, boxes) for each in (fake, real, conditions))
         everywhere = torch.ones_like(fake_face[:, :1])
         view = LossView(
             fake=fake_face,
