@@ -1,117 +1,258 @@
-"""Tree retargeting: every bone gets the target's length, every planted foot the target's ground."""
+"""Tree retargeting: every bone gets the target's length, and every planted foot its place on the target's floor."""
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping
 from dataclasses import asdict
-from typing import Annotated, Any
+from typing import Annotated, Any, Literal
 
 import numpy as np
 from pydantic import Field
 
-from dancekit.normalizers.ground import Feet, Ground, find_feet
-from dancekit.normalizers.measure import Body, ankles_of, measure_body, seconds_of, standing_bones
-from dancekit.normalizers.tree import MEASURED, Array, Tree, filled, tree_of, with_middles
+from dancekit.errors import UsageError
+from dancekit.normalizers.body import PAIRS, Body, Common, Joints, in_common, measure_body, upright
+from dancekit.normalizers.ground import Feet, Ground
+from dancekit.normalizers.tree import MEASURED, Array
 from dancekit.types import PoseSequence
+
+DWELL = 5.0
+"""Seconds in which people come to another place: so often a clip says where its dance has its middle."""
+
+LITTLE_DEPTH = 0.05
+"""A clip whose rows differ by less than this part of the size says little of its camera."""
 
 
 class Bones:
-    """..."""
+    """Gives every bone of the source the target's length, and every planted foot its place on the target's floor.
+
+    **Lengths.** Every bone of both clips is measured over all frames (a high percentile, left and right
+    together, in parts of the person's size), so that no single foreshortened frame decides. The ratio of a bone
+    is shrunk towards the ratio of sizes where it was seen seldom, and clamped. Directions in the picture stay:
+    each joint is put at its parent's new place plus its own bone, so hands, feet and face follow with ratios of
+    their own.
+
+    **Place.** The size of a standing person is a line over the row of their feet, fitted to each clip. It tells
+    depth from rows, whatever the lens: a step of so many leg lengths towards the camera or aside becomes the
+    same step of the target, larger and lower in the picture as the target's camera has it. The body stands on
+    the foot that does not move (both, where both stand), jumps stay jumps, and planted feet are put exactly
+    where the floor says, so they do not slide.
+
+    What it cannot know: how much longer one lens is than the other (`lens`), and which place of the source's
+    floor is which of the target's: the middles of both clips are taken for each other. Where no feet are seen,
+    hips or the neck take their place, and depth is not followed.
+
+    Args:
+        shrink: A bone seen in so many frames gets half of its own ratio, half of the body's.
+        clamp: Smallest and largest ratio of a bone to the body's; what is beyond is warned of.
+        center: Which columns of the two pictures are the same: the median of each `track`, the middle of the
+            `frame`, or `auto`: the track's, drawn to the middle of the frame where a short or restless clip
+            leaves it open.
+        lens: Focal length of the source's camera over that of the target's, in parts of the picture's longer
+            side.
+        lock: How firmly planted feet are held on the floor, 0 to 1.
+
+    Source: the tree of MusePose and Wan-Animate's retargeting (`reference/peers.md` 4.3, 4.6) with measures
+    taken over clips; the ground as a line in depth from Chan et al., Everybody Dance Now, appendix 8.5.
+    """
 
     version: int = 1
 
-    def __init__(self, *, shrink: float = 10.0, clamp: tuple[float, float] = (0.6, 1.6), lens: float = 1.0, lock: float = 1.0) -> None:
+    def __init__(
+        self,
+        *,
+        shrink: Annotated[float, Field(ge=0)] = 25.0,
+        clamp: tuple[float, float] = (0.6, 1.6),
+        center: Literal["auto", "track", "frame"] = "auto",
+        lens: Annotated[float, Field(gt=0)] = 1.0,
+        lock: Annotated[float, Field(ge=0, le=1)] = 1.0,
+    ) -> None:
+        if not 0 < clamp[0] <= 1 <= clamp[1]:
+            raise UsageError(f"bones: clamp is {list(clamp)}, must hold 1", hint="try clamp=[0.6, 1.6]")
         self.shrink = shrink
-        self.clamp = clamp
+        self.clamp = (float(clamp[0]), float(clamp[1]))
+        self.center = center
         self.lens = lens
         self.lock = lock
 
     def fit(self, source: PoseSequence, target: PoseSequence) -> Mapping[str, Any]:
-        standing = standing_bones(source, target)
-        s, t = measure_body(source, "source", standing), measure_body(target, "target", standing)
-        table = {bone: self._ratio(bone, s, t) for bone in MEASURED}
-        up = {"shin": "shin/knee-ankle", "thigh": "thigh/hip-knee", "trunk": "trunk/(hips)-(neck)"}
-        if all(n in s.lengths for n in up.values()):
-            k = sum(s.lengths[n] for n in up.values()) / sum(s.lengths[n] * table[b][0] for b, n in up.items())
-            print("common factor", k)
-            table = {b: (r * k, n, c) for b, (r, n, c) in table.items()}
-        s_leg, t_leg = (sum(b.lengths.get(n, 0) for n in ("thigh/hip-knee", "shin/knee-ankle")) for b in (s, t))
-        cs, ct = ((p.size[0] - 1) / 2 for p in (source, target))
-        off_s, off_t = _aside(s, cs), _aside(t, ct)
+        """Measure both clips.
+
+        Returns:
+            `bones`: per bone its `ratio`, its length in both clips in parts of the size, and in how many frames
+            (of either side, weighted by confidence) it was seen; `source`, `target`: the ground of each
+            (`Ground`), with the column `axis_px` in which things stay when they come nearer and how far `aside`
+            of it the dance has its middle, in sizes; `standing`, `anchor`: what both are compared by; `stride`:
+            ratio of the legs; `lens`, `lock`; `source_size`, `target_size`; `warnings`.
+
+        Raises:
+            PoseError: The two clips show no body that could be compared.
+        """
+        common = in_common(source, target)
+        s, t = measure_body(source, "source", common), measure_body(target, "target", common)
+        warnings: list[str] = []
+        table = {bone: self._bone(bone, s, t, warnings) for bone in MEASURED}
+        self._agree(table, (source, s), (target, t))
+        legs = [sum(table[bone][who] for bone in ("thigh", "shin")) for who in ("source", "target")]
+        stride = sum(table[bone]["ratio"] * table[bone]["source"] for bone in ("thigh", "shin"))
+        for who, body in (("source", s), ("target", t)):
+            warnings += _doubts(who, body, common)
         return {
-            "standing": list(standing),
-            "ratios": {b: r for b, (r, _, _) in table.items()},
-            "source": asdict(s.ground), "target": asdict(t.ground),
-            "stride": t_leg / s_leg if s_leg and t_leg else 1.0,
+            "bones": table,
+            "source": self._place(source, s),
+            "target": self._place(target, t),
+            "standing": list(common.standing),
+            "anchor": common.anchor,
+            "stride": stride / legs[0] if min(legs) > 0 else 1.0,
             "lens": self.lens * max(source.size) / max(target.size),
-            "s_aside": off_s, "t_aside": off_t,
-            "source_size": list(source.size), "target_size": list(target.size),
-            "warnings": [],
+            "lock": self.lock,
+            "source_size": list(source.size),
+            "target_size": list(target.size),
+            "warnings": warnings,
         }
 
-    def _ratio(self, bone, s, t):
-        logs, weights, counts = [], [], []
-        for name in s.lengths:
-            if name.startswith(f"{bone}/") and t.lengths.get(name, 0) > 0 and s.lengths[name] > 0:
-                n = 1/(1/max(s.counts[name],1e-9)+1/max(t.counts[name],1e-9))
-                logs.append(np.log(t.lengths[name] / s.lengths[name])); weights.append(n)
-        if not logs: return 1.0, 0.0, 0.0
-        n = sum(weights)/len(weights)
-        mean = np.average(logs, weights=weights) * n / (n + self.shrink)
-        return float(np.clip(np.exp(mean), *self.clamp)), n, 0.0
-
-    def apply(self, fitted, poses):
-        tree = tree_of(poses.skeleton)
-        xy, score = with_middles(poses)
-        time = seconds_of(poses)
-        points = filled(xy, tree, time)
-        s, t = Ground(**fitted["source"]), Ground(**fitted["target"])
-        known = score[:, [tree.names.index(f"{side}_ankle") for side in ("left", "right")]] > 0
-        feet = find_feet(ankles_of(points, tree), s.size, time, known)
-        view = View(fitted, s, t)
-        landing, scale = view.move(feet.point[:, 0], feet.row)
-        ratio = np.array([fitted["ratios"].get(b, 1.0) for b in tree.bone])
-        out = np.zeros_like(points)
-        for j in tree.order:
-            p = tree.parent[j]
-            out[:, j] = out[:, p] + (scale * ratio[j])[:, None] * (points[:, j] - points[:, p])
-        ankles = ankles_of(out, tree)
-        # pivot
-        w = np.maximum(feet.planted, 1e-4); 
-        from scipy.ndimage import gaussian_filter1d
-        share = w / w.sum(1, keepdims=True)
-        share = gaussian_filter1d(share, 1.0, axis=0, mode="nearest")
-        each, esc = view.move(feet.xy[..., 0], feet.xy[..., 1])
-        # air
-        pivot = landing.copy()
-        pivot[:, 1] -= scale * (feet.row - feet.point[:, 1])
-        shift = pivot - (share[..., None] * ankles).sum(1)
-        out += shift[:, None]
-        if self.lock:
-            ankles = ankles_of(out, tree)
-            fix = (each - ankles) * (self.lock * feet.planted)[..., None]
-            for side, f in zip(("left", "right"), (fix[:, 0], fix[:, 1])):
-                for j, name in enumerate(tree.names):
-                    if name == f"{side}_knee": out[:, j] += f / 2
-                    elif name == f"{side}_ankle" or (name.startswith(side) and tree.bone[j] == "foot"): out[:, j] += f
+    def apply(self, fitted: Mapping[str, Any], poses: PoseSequence) -> PoseSequence:
+        """Move source poses into the target's frame. What is missing stays missing."""
+        joints = Joints.of(poses)
+        tree = joints.tree
+        floor = Floor(fitted)
+        feet = joints.feet(fitted["anchor"], floor.source.size)
+        landing, scale = floor.move(feet.point[:, 0], feet.row)
+        out = np.zeros_like(joints.points)
+        for joint in tree.order:
+            parent = tree.parent[joint]
+            bone = fitted["bones"].get(tree.bone[joint], {"ratio": 1.0})
+            step = joints.points[:, joint] - joints.points[:, parent]
+            out[:, joint] = out[:, parent] + scale[:, None] * bone["ratio"] * step
+        landing[:, 1] -= scale * (feet.row - feet.point[:, 1])  # as far above the floor as it was
+        ends = [tree.names.index(name) for name in _ends(fitted["anchor"])]
+        out += (landing - (feet.share[..., None] * out[:, ends]).sum(1))[:, None]
+        if fitted["anchor"] == "feet":
+            self._hold(out, joints, feet, floor, float(fitted["lock"]))
         width, height = fitted["target_size"]
-        return poses.replace(xy=out[:, :len(poses.skeleton)].astype(np.float32), size=(int(width), int(height)))
+        xy = out[:, : len(poses.skeleton)].astype(np.float32)
+        return poses.replace(xy=xy, size=(int(width), int(height)))
+
+    @staticmethod
+    def _hold(out: Array, joints: Joints, feet: Feet, floor: Floor, lock: float) -> None:
+        """Put planted feet where the floor says; the knee goes half of the way (in place)."""
+        tree = joints.tree
+        for number, (side, end) in enumerate(zip(("left", "right"), _ends("feet"), strict=True)):
+            place, _ = floor.move(feet.xy[:, number, 0], feet.xy[:, number, 1])
+            move = (place - out[:, tree.names.index(end)]) * lock * feet.planted[:, number, None]
+            for joint, name in enumerate(tree.names):
+                if name.startswith(side) and (name == end or tree.bone[joint] == "foot"):
+                    out[:, joint] += move
+                elif name == f"{side}_knee":
+                    out[:, joint] += move / 2
+
+    def _bone(self, bone: str, s: Body, t: Body, warnings: list[str]) -> dict[str, float]:
+        """Ratio and measures of one bone; 1 where either clip does not show it."""
+        logs, counts = [], []
+        names = [name for name in s.lengths if name.startswith(f"{bone}/") and t.lengths.get(name, 0) > 0]
+        for name in names:
+            if s.lengths[name] > 0:
+                logs.append(math.log(t.lengths[name] / s.lengths[name]))
+                counts.append(2 / (1 / max(s.counts[name], 1e-9) + 1 / max(t.counts[name], 1e-9)))
+        ratio, seen = 1.0, 0.0
+        if logs:
+            seen = sum(counts) / len(counts)
+            own = math.exp(float(np.average(logs, weights=counts)))
+            ratio = float(np.clip(own ** (seen / (seen + self.shrink)), *self.clamp))
+            if ratio in self.clamp and ratio != 1:
+                warnings.append(
+                    f"the target's {bone.replace('_', ' ')} is {own:.2f} times the source's in parts of the size; "
+                    f"{ratio:g} is taken"
+                )
+        return {
+            "ratio": ratio,
+            "source": s.length(bone),
+            "target": t.length(bone),
+            "source_frames": max((s.counts[name] for name in names), default=0.0),
+            "target_frames": max((t.counts[name] for name in names), default=0.0),
+        }
+
+    @staticmethod
+    def _agree(
+        table: dict[str, dict[str, float]], source: tuple[PoseSequence, Body], target: tuple[PoseSequence, Body]
+    ) -> None:
+        """Meet half-way between bones one by one and how tall both stand: two measures of the same (in place)."""
+        tall = [upright(*source), upright(*target)]
+        if tall[0] is None or tall[1] is None or not all(table[bone]["source"] > 0 for bone in PAIRS):
+            return
+        before = sum(table[bone]["source"] for bone in PAIRS)
+        after = sum(table[bone]["source"] * table[bone]["ratio"] for bone in PAIRS)
+        factor = math.sqrt(tall[1] / tall[0] * before / after)
+        for entry in table.values():
+            entry["ratio"] *= min(max(factor, 0.9), 1.1)
+
+    def _place(self, poses: PoseSequence, body: Body) -> dict[str, float]:
+        """The ground, and where on it the dance has its middle."""
+        ground = body.ground
+        middle = (poses.size[0] - 1) / 2
+        axis = ground.x if self.center == "track" else middle
+        aside = 0.0
+        if self.center == "auto":
+            columns = (body.feet.point[:, 0] - axis) / ground.size_at(body.feet.row)
+            low, aside, high = np.quantile(columns[poses.found], [0.05, 0.5, 0.95])
+            seconds = float(poses.seconds[-1] - poses.seconds[0])
+            doubt = (high - low) ** 2 / 4 / max(seconds / DWELL, 1.0)
+            aside = float(aside**3 / (aside**2 + doubt)) if aside else 0.0
+        return {**asdict(ground), "axis_px": axis, "aside": aside}
 
 
-class View:
-    def __init__(self, fitted, s, t):
-        self.f, self.s, self.t = fitted, s, t
-    def move(self, x, row):
-        f, s, t = self.f, self.s, self.t
-        h = s.size_at(row)
-        away = f["lens"] * f["stride"] * (1 / h - 1 / s.size)
-        size = 1 / np.clip(1 / t.size + away, 1 / (3 * t.size), 3 / t.size)
-        cs, ct = (f["source_size"][0] - 1) / 2, (f["target_size"][0] - 1) / 2
-        u = f["stride"] * ((x - cs) / h - f["s_aside"]) + f["t_aside"]
-        return np.stack([ct + size * u, t.row_of(size)], -1), size / h
+class Floor:
+    """Moves points of the source's floor to the target's.
+
+    Args:
+        fitted: What `Bones.fit` returned.
+    """
+
+    def __init__(self, fitted: Mapping[str, Any]) -> None:
+        self.fitted = fitted
+        self.source, self.target = (
+            Ground(**{key: fitted[who][key] for key in Ground.__dataclass_fields__}) for who in ("source", "target")
+        )
+
+    def move(self, x: Array, row: Array) -> tuple[Array, Array]:
+        """Where a point of the floor comes to lie.
+
+        Depth in the person's own sizes is f / size. A step in depth of the source is the same step, in leg
+        lengths, of the target.
+
+        Args:
+            x: (T,) columns in the source's frame.
+            row: (T,) rows.
+
+        Returns:
+            (T, 2) pixels of the target's frame, and (T,) the scale of a body that stands there.
+        """
+        s, t, fitted = self.source, self.target, self.fitted
+        size = s.size_at(row)
+        if s.slope and t.slope:
+            step = fitted["lens"] * fitted["stride"] * (1 / size - 1 / s.size)
+            new = 1 / np.clip(1 / t.size + step, 1 / (3 * t.size), 3 / t.size)
+            landing = t.row_of(new)
+        else:
+            new = np.full(len(row), t.size)
+            landing = t.row + fitted["stride"] * new / size * (row - s.row)
+        aside = (x - fitted["source"]["axis_px"]) / size - fitted["source"]["aside"]
+        column = fitted["target"]["axis_px"] + new * (fitted["stride"] * aside + fitted["target"]["aside"])
+        return np.stack([column, landing], -1), new / size
 
 
-def _aside(body: Body, centre: float) -> float:
-    u = (body.feet.point[:, 0] - centre) / body.ground.size_at(body.feet.row)
-    m = float(np.median(u)); spread = float(np.quantile(u, .95) - np.quantile(u, .05)) / 2
-    return m * m * m / (m * m + spread * spread + 1e-9)
+def _ends(anchor: str) -> tuple[str, str]:
+    """The joints that carry the body."""
+    return ("left_ankle", "right_ankle") if anchor == "feet" else (anchor, anchor)
+
+
+def _doubts(who: str, body: Body, common: Common) -> list[str]:
+    """What the user should know of a clip."""
+    if common.anchor != "feet":
+        return [f"no feet to stand on: the {who} is placed by the {'hips' if 'hip' in common.anchor else 'neck'}"]
+    span = body.ground.high - body.ground.low
+    if span < LITTLE_DEPTH * body.ground.size:
+        return [
+            f"the {who} hardly moves in depth ({span:.0f} px): how much smaller it gets further away is a guess"
+        ]
+    return []

@@ -74,12 +74,14 @@ class Tree:
         parent: (N,) index of each joint's parent; the root `HIPS` is its own.
         bone: N names of the bone that leads to a joint; "" keeps the person's overall scale.
         order: All joints but the root, parents before children.
+        levels: The root and all other joints, each with its counterpart on the other side; near the root first.
     """
 
     names: tuple[str, ...]
     parent: NDArray[np.intp]
     bone: tuple[str, ...]
     order: tuple[int, ...]
+    levels: tuple[tuple[int, ...], ...]
 
     @property
     def root(self) -> int:
@@ -105,7 +107,9 @@ def tree_of(skeleton: Skeleton) -> Tree:
             if number not in done and int(parent[number]) in done:
                 done.add(number)
                 order.append(number)
-    return Tree(names, parent, tuple(bone), tuple(order))
+    other = [*skeleton.mirror.tolist(), root - 1, root]
+    levels = dict.fromkeys(tuple(sorted({joint, other[joint]})) for joint in (root, *order))
+    return Tree(names, parent, tuple(bone), tuple(order), tuple(levels))
 
 
 def _above(name: str) -> tuple[str, str]:
@@ -179,9 +183,10 @@ def filled(xy: Array, tree: Tree, time: Array) -> Array:
     for joint in tree.order:
         away[:, joint] = away[:, tree.parent[joint]] + offset[:, joint]
     out = xy.copy()
-    for joint in (tree.root, *tree.order):
-        lost = ~np.isfinite(out[:, tree.root, 0]) & seen[:, joint]
-        out[lost, tree.root] = xy[lost, joint] - away[lost, joint]
+    for level in tree.levels:
+        lost = ~np.isfinite(out[:, tree.root, 0]) & seen[:, level].any(1)
+        if lost.any():  # both sides alike: a mirrored clip gives the mirrored result
+            out[lost, tree.root] = np.nanmean((xy - away)[lost][:, level], axis=1)
     found = np.isfinite(out[:, tree.root, 0])
     if found.any():
         for axis in (0, 1):

@@ -10,10 +10,15 @@ BUILTIN: dict[str, dict[str, str]] = {
     "filter": {
         "savgol": "dancekit.filters.savgol:SavitzkyGolay",
         "fill_gaps": "dancekit.filters.gaps:FillGaps",
+        "one_euro": "dancekit.filters.one_euro:OneEuro",
+        "outliers": "dancekit.filters.outliers:Outliers",
     },
     "normalizer": {
         "identity": "dancekit.normalizers.identity:Identity",
         "global_linear": "dancekit.normalizers.global_linear:GlobalLinear",
+        "bones": "dancekit.normalizers.bones:Bones",
+        "affine": "dancekit.normalizers.affine:Affine",
+        "relative": "dancekit.normalizers.relative:Relative",
     },
     "renderer": {
         "sticks": "dancekit.renderers.sticks:Sticks",
