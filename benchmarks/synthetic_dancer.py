@@ -323,4 +323,6 @@ def standing_pixels(motion: Motion, body: Body, camera: Camera) -> Array:
     """(T,) the person's stature in pixels at their place."""
     hips = pose(motion, body)["mid_hip"]
     foot, head = hips * [1, 1, 0], hips * [1, 1, 0] + [0, 0, body.stature]
-    return np.asarray(np.linalg.norm(camera.project(head, body.stature) - camera.project(foot, body.stature), axis=-1))
+    return np.asarray(
+        np.linalg.norm(camera.project(head, body.stature) - camera.project(foot, body.stature), axis=-1)
+    )

@@ -9,7 +9,7 @@ import numpy as np
 
 from dancekit.errors import PoseError
 from dancekit.normalizers.ground import quantile
-from dancekit.normalizers.tree import Array, with_middles
+from dancekit.normalizers.tree import HIPS, NECK, Array, with_middles
 from dancekit.types import PoseSequence
 
 ROUNDS = 20
@@ -20,6 +20,10 @@ HUBER = 1.5
 
 FEWEST = 5
 """A joint that is seen in fewer frames of a clip is left out."""
+
+
+RESTLESS = ("elbow", "wrist", "pinky", "index", "thumb")
+"""Joints that are left out: where arms are says what is danced, not who dances."""
 
 
 class Affine:
@@ -82,8 +86,9 @@ class Affine:
 def _middles(poses: PoseSequence) -> dict[str, tuple[Array, float]]:
     """Per joint of the body: its weighted median place, and how often it was seen."""
     xy, score = with_middles(poses)
+    names = (*poses.skeleton.joints, NECK, HIPS)
     body = [*poses.skeleton.parts["body"], len(poses.skeleton), len(poses.skeleton) + 1]
-    names = (*poses.skeleton.joints, "(neck)", "(hips)")
+    body = [joint for joint in body if not names[joint].endswith(RESTLESS)]
     found = {}
     for joint in body:
         weight = score[:, joint]

@@ -131,7 +131,9 @@ def in_common(source: PoseSequence, target: PoseSequence) -> Common:
         seen = Joints.of(poses)
         pairs = pair_lengths(seen)
         bones.append({name.partition("/")[0] for name, (_, weight) in pairs.items() if _often(weight)})
-        joints.append({name for name, score in zip(seen.tree.names, seen.score.T, strict=True) if _often(score)})
+        joints.append(
+            {name for name, score in zip(seen.tree.names, seen.score.T, strict=True) if _often(score)}
+        )
     both, common = bones[0] & bones[1], joints[0] & joints[1]
     standing = tuple(bone for bone in STANDING if bone in both)
     if not set(standing) - {"neck"}:
@@ -170,7 +172,10 @@ def measure_body(poses: PoseSequence, who: str, common: Common) -> Body:
     size = np.ones(len(poses))
     body: Body | None = None
     for _ in range(ROUNDS):
-        lengths = {name: quantile((l / size[:, None]).ravel(), w.ravel(), LONGEST) for name, (l, w) in pairs.items()}
+        lengths = {
+            name: quantile((each / size[:, None]).ravel(), weight.ravel(), LONGEST)
+            for name, (each, weight) in pairs.items()
+        }
         total = sum(_of_bone(lengths, bone) for bone in common.standing)
         if not total > 0:
             raise PoseError(
@@ -214,7 +219,9 @@ def pair_lengths(joints: Joints) -> dict[str, tuple[Array, Array]]:
     for bone in MEASURED:
         for name, first, second in joint_pairs(joints.tree, bone):
             length = np.linalg.norm(joints.xy[:, first] - joints.xy[:, second], axis=-1)
-            weight = np.where(np.isfinite(length), np.minimum(joints.score[:, first], joints.score[:, second]), 0.0)
+            weight = np.where(
+                np.isfinite(length), np.minimum(joints.score[:, first], joints.score[:, second]), 0.0
+            )
             found.setdefault(f"{bone}/{name}", []).append((np.nan_to_num(length), weight))
     return {
         name: (np.stack([length for length, _ in sides], 1), np.stack([weight for _, weight in sides], 1))

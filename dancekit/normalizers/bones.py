@@ -174,7 +174,9 @@ class Bones:
 
     @staticmethod
     def _agree(
-        table: dict[str, dict[str, float]], source: tuple[PoseSequence, Body], target: tuple[PoseSequence, Body]
+        table: dict[str, dict[str, float]],
+        source: tuple[PoseSequence, Body],
+        target: tuple[PoseSequence, Body],
     ) -> None:
         """Meet half-way between bones one by one and how tall both stand: two measures of the same (in place)."""
         tall = [upright(*source), upright(*target)]
@@ -211,7 +213,8 @@ class Floor:
     def __init__(self, fitted: Mapping[str, Any]) -> None:
         self.fitted = fitted
         self.source, self.target = (
-            Ground(**{key: fitted[who][key] for key in Ground.__dataclass_fields__}) for who in ("source", "target")
+            Ground(**{key: fitted[who][key] for key in Ground.__dataclass_fields__})
+            for who in ("source", "target")
         )
 
     def move(self, x: Array, row: Array) -> tuple[Array, Array]:
@@ -249,7 +252,9 @@ def _ends(anchor: str) -> tuple[str, str]:
 def _doubts(who: str, body: Body, common: Common) -> list[str]:
     """What the user should know of a clip."""
     if common.anchor != "feet":
-        return [f"no feet to stand on: the {who} is placed by the {'hips' if 'hip' in common.anchor else 'neck'}"]
+        return [
+            f"no feet to stand on: the {who} is placed by the {'hips' if 'hip' in common.anchor else 'neck'}"
+        ]
     span = body.ground.high - body.ground.low
     if span < LITTLE_DEPTH * body.ground.size:
         return [

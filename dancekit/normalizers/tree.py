@@ -8,7 +8,7 @@ skeletons are measured alike; a skeleton's own neck and mid-hip hang on them.
 from __future__ import annotations
 
 from dataclasses import dataclass
-from functools import lru_cache
+from functools import cache
 
 import numpy as np
 from numpy.typing import NDArray
@@ -89,7 +89,7 @@ class Tree:
         return len(self.names) - 1
 
 
-@lru_cache(maxsize=None)
+@cache
 def tree_of(skeleton: Skeleton) -> Tree:
     """The tree of a skeleton; deterministic, computed once."""
     names = (*skeleton.joints, NECK, HIPS)
