@@ -9,15 +9,20 @@ from typing import Annotated, Any, Literal
 
 import numpy as np
 from pydantic import Field
+from scipy.ndimage import gaussian_filter1d
 
 from dancekit.errors import UsageError
 from dancekit.normalizers.body import PAIRS, Body, Common, Joints, in_common, measure_body, upright
-from dancekit.normalizers.ground import Feet, Ground
+from dancekit.normalizers.ground import Feet, Ground, stretches, typical_step
+from dancekit.normalizers.statistics import settled
 from dancekit.normalizers.tree import MEASURED, Array
 from dancekit.types import PoseSequence
 
-DWELL = 5.0
-"""Seconds in which people come to another place: so often a clip says where its dance has its middle."""
+STANDS = 0.5
+"""A foot that is planted more than this is held."""
+
+STEADY = 0.12
+"""Seconds (standard deviation) over which a held foot's place is averaged: it does not follow jitter."""
 
 LITTLE_DEPTH = 0.05
 """A clip whose rows differ by less than this part of the size says little of its camera."""
@@ -135,11 +140,22 @@ class Bones:
 
     @staticmethod
     def _hold(out: Array, joints: Joints, feet: Feet, floor: Floor, lock: float) -> None:
-        """Put planted feet where the floor says; the knee goes half of the way (in place)."""
-        tree = joints.tree
+        """Put planted feet where the floor says; the knee goes half of the way (in place).
+
+        Between two stands the move goes over from one to the next, so that no foot is ever let go with a jerk.
+        """
+        tree, step = joints.tree, typical_step(joints.time)
         for number, (side, end) in enumerate(zip(("left", "right"), _ends("feet"), strict=True)):
-            place, _ = floor.move(feet.xy[:, number, 0], feet.xy[:, number, 1])
-            move = (place - out[:, tree.names.index(end)]) * lock * feet.planted[:, number, None]
+            stands = feet.planted[:, number] > STANDS
+            if not stands.any():
+                continue
+            path = feet.xy[:, number].copy()
+            for start, stop in stretches(stands):
+                path[start:stop] = gaussian_filter1d(path[start:stop], STEADY / step, axis=0, mode="nearest")
+            place, _ = floor.move(path[:, 0], path[:, 1])
+            move = lock * (place - out[:, tree.names.index(end)])
+            for axis in (0, 1):
+                move[:, axis] = np.interp(joints.time, joints.time[stands], move[stands, axis])
             for joint, name in enumerate(tree.names):
                 if name.startswith(side) and (name == end or tree.bone[joint] == "foot"):
                     out[:, joint] += move
@@ -196,10 +212,7 @@ class Bones:
         aside = 0.0
         if self.center == "auto":
             columns = (body.feet.point[:, 0] - axis) / ground.size_at(body.feet.row)
-            low, aside, high = np.quantile(columns[poses.found], [0.05, 0.5, 0.95])
-            seconds = float(poses.seconds[-1] - poses.seconds[0])
-            doubt = (high - low) ** 2 / 4 / max(seconds / DWELL, 1.0)
-            aside = float(aside**3 / (aside**2 + doubt)) if aside else 0.0
+            aside = settled(columns[poses.found], poses)
         return {**asdict(ground), "axis_px": axis, "aside": aside}
 
 

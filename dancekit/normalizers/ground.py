@@ -105,7 +105,7 @@ def find_feet(ankles: Array, known: NDArray[np.bool_], size: float, time: Array)
         size: Size of the person, pixels.
         time: (T,) seconds.
     """
-    step = float(np.median(np.diff(time))) if len(time) > 1 else 1.0
+    step = typical_step(time)
     speed = np.zeros(known.shape)
     if len(time) > 1:
         smooth = gaussian_filter1d(ankles, HANDOVER / step, axis=0, mode="nearest")
@@ -126,6 +126,17 @@ def carried_by(points: Array, known: NDArray[np.bool_]) -> Feet:
     both = np.repeat(points[:, None], 2, 1)
     half = np.full((len(points), 2), 0.5)
     return Feet(both, 0 * half, half, points, points[:, 1], known.astype(np.float64))
+
+
+def typical_step(time: Array) -> float:
+    """Seconds from a frame to the next, 1 for a single frame."""
+    return float(np.median(np.diff(time))) if len(time) > 1 else 1.0
+
+
+def stretches(flags: NDArray[np.bool_]) -> list[tuple[int, int]]:
+    """Runs of True in (T,) as half-open (start, end)."""
+    edges = np.flatnonzero(np.diff(np.concatenate([[False], flags, [False]]).astype(np.int8)))
+    return [(int(start), int(end)) for start, end in edges.reshape(-1, 2)]
 
 
 def smoothed(values: Array, weight: Array, sigma: float) -> Array:
