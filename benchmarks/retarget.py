@@ -9,7 +9,8 @@
 never on an answer; `crossed` fits the source on the folder's other source clips instead of the one that is
 scored. Error: mean over frames and the 17 COCO joints of the distance, in percent of the standing height
 projected at the person's distance; the same from the poses that BlazePose finds in the videos (filters of the
-recipe `quick`). `skate`: how far feet move while the truth has them planted, over how far the truth's do.
+recipe `quick`). `skate`: how far feet move that are planted in the source and in the answer, over how far the
+answer's do.
 
 `--matrix`: synthetic skeletons of people from 1.2 to 1.95 m before cameras from 0.5 to 2.2 m high and 3 to 8 m
 away (benchmarks/synthetic_dancer.py): mean and worst cell.
@@ -97,8 +98,12 @@ class Truth:
         hips = depth[:, [self.names.index("left_hip"), self.names.index("right_hip")]].mean(1)
         return np.asarray(self.data["camera_f"] * self.data["person_height"] / hips)
 
-    def score(self, moved: PoseSequence) -> dict[str, float]:
-        """Error and foot skating of retargeted poses."""
+    def score(self, moved: PoseSequence, source: Truth | None = None) -> dict[str, float]:
+        """Error and foot skating of retargeted poses.
+
+        Feet are compared where they are planted in the source and in the answer: where the source walks on, no
+        retargeting can stand still. `source` is None where that is not known.
+        """
         goal = self.data["keypoints"][:, :17].astype(np.float64)
         found = moved.to("coco_17").xy.astype(np.float64)
         heights = self.heights
@@ -108,8 +113,9 @@ class Truth:
             "worst_joint": 100 * float(np.nanmax(np.nanmean(error, axis=0))),
             "missing": float(np.isnan(error).mean()),
         }
-        if "contact" in self.data:
-            planted = self.data["contact"][1:] & self.data["contact"][:-1]
+        if source is not None and "contact" in self.data:
+            both = self.data["contact"] & source.data["contact"]
+            planted = both[1:] & both[:-1]
             slides = [
                 float(
                     np.nanmean(
@@ -128,12 +134,13 @@ def scored(
     target: PoseSequence,
     truth: Truth,
     make: Callable[[], Normalizer],
+    source_truth: Truth | None = None,
 ) -> dict[str, float]:
     """One normalizer on one pair."""
     normalizer = make()
     fitted = normalizer.fit(fitted_on, target)
     json.dumps(fitted)  # plain data, always
-    return truth.score(normalizer.apply(fitted, source))
+    return truth.score(normalizer.apply(fitted, source), source_truth)
 
 
 def joined(clips: list[PoseSequence]) -> PoseSequence:
@@ -181,7 +188,14 @@ def measure_pairs(folder: Path, kept: Path | None, *, blaze: bool) -> dict[str, 
             for kind, fitted_on in (("own", [of[name]]), ("crossed", others)):
                 if fitted_on:
                     result[f"{origin} {name} {kind}"] = {
-                        label: scored(of[name], joined(fitted_on), of["target_train"], truths[answer], make)
+                        label: scored(
+                            of[name],
+                            joined(fitted_on),
+                            of["target_train"],
+                            truths[answer],
+                            make,
+                            truths[name],
+                        )
                         for label, make in NORMALIZERS.items()
                     }
     return result

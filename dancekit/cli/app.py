@@ -42,6 +42,9 @@ COMMANDS: dict[str, Lazy] = {
     "train": Lazy("dancekit.cli.train:train", "Train a dancer on a video of the target.", _WORK),
     "transfer": Lazy("dancekit.cli.transfer:transfer", "Paint a dancer doing the dance of a video.", _WORK),
     "pose": Lazy("dancekit.cli.pose:pose", "Find the poses in a video and write them to a file.", _WORK),
+    "retarget": Lazy(
+        "dancekit.cli.retarget:retarget", "Show how a dance is fitted to the target's body and place.", _WORK
+    ),
     "ls": Lazy("dancekit.cli.ls:ls", "List components and recipes.", _LOOK),
     "show": Lazy("dancekit.cli.show:show", "Show a component, a recipe, a dancer or a pose file.", _LOOK),
     "cp": Lazy("dancekit.cli.cp:cp", "Copy a packaged recipe, to change it.", _LOOK),

@@ -67,20 +67,25 @@ def pose(
     if preview is not None:
         check_output(preview, force=force, suffixes=(".png",))
 
+    from dancekit.build import build_filters
     from dancekit.cli.progress import show_progress
     from dancekit.config import load_recipe
-    from dancekit.data.poses import estimate_poses
+    from dancekit.data.poses import apply_filters, estimate_poses
+    from dancekit.filters.report import compare_filtered
     from dancekit.video import probe
 
     info = probe(video)  # first: it needs no torch
     settings = load_recipe(recipe, changes)
     with show_progress(terminal) as display:
-        poses = estimate_poses(video, recipe=settings, device=device, progress=display)
+        raw = estimate_poses(video, recipe=settings, device=device, filtered=False, progress=display)
+    poses = apply_filters(raw, build_filters(settings))
+    report = compare_filtered(raw, poses)
+    terminal.log(f"filters: {report}")
     out.parent.mkdir(parents=True, exist_ok=True)
     poses.save(out)
     if preview is not None:
         write_contact_sheet(preview, video, poses)
-    facts = summarize(poses) | {"out": str(out), "rate": str(info.rate)}
+    facts = summarize(poses) | {"out": str(out), "rate": str(info.rate), "filters": report.as_json()}
     terminal.result(
         f"{out}: {facts['frames']} frames at {float(info.rate):.4g} fps, {facts['skeleton']}, "
         f"person found in {facts['found'] * 100:.1f} %, joints seen {facts['joints_seen'] * 100:.1f} %"

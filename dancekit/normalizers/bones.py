@@ -12,7 +12,8 @@ from pydantic import Field
 from scipy.ndimage import gaussian_filter1d
 
 from dancekit.errors import UsageError
-from dancekit.normalizers.body import PAIRS, Body, Common, Joints, in_common, measure_body, upright
+from dancekit.normalizers.advice import advise
+from dancekit.normalizers.body import PAIRS, Body, Joints, in_common, measure_body, upright
 from dancekit.normalizers.ground import Feet, Ground, stretches, typical_step
 from dancekit.normalizers.statistics import settled
 from dancekit.normalizers.tree import MEASURED, Array
@@ -21,11 +22,8 @@ from dancekit.types import PoseSequence
 STANDS = 0.5
 """A foot that is planted more than this is held."""
 
-STEADY = 0.12
+STEADY = 0.25
 """Seconds (standard deviation) over which a held foot's place is averaged: it does not follow jitter."""
-
-LITTLE_DEPTH = 0.05
-"""A clip whose rows differ by less than this part of the size says little of its camera."""
 
 
 class Bones:
@@ -100,8 +98,9 @@ class Bones:
         self._agree(table, (source, s), (target, t))
         legs = [sum(table[bone][who] for bone in ("thigh", "shin")) for who in ("source", "target")]
         stride = sum(table[bone]["ratio"] * table[bone]["source"] for bone in ("thigh", "shin"))
-        for who, body in (("source", s), ("target", t)):
-            warnings += _doubts(who, body, common)
+        warnings += [*advise(source, "source"), *advise(target, "target")]
+        if common.anchor != "feet":
+            warnings.append("not both clips show feet: the body is placed by hips or neck, without depth")
         return {
             "bones": table,
             "source": self._place(source, s),
@@ -260,17 +259,3 @@ class Floor:
 def _ends(anchor: str) -> tuple[str, str]:
     """The joints that carry the body."""
     return ("left_ankle", "right_ankle") if anchor == "feet" else (anchor, anchor)
-
-
-def _doubts(who: str, body: Body, common: Common) -> list[str]:
-    """What the user should know of a clip."""
-    if common.anchor != "feet":
-        return [
-            f"no feet to stand on: the {who} is placed by the {'hips' if 'hip' in common.anchor else 'neck'}"
-        ]
-    span = body.ground.high - body.ground.low
-    if span < LITTLE_DEPTH * body.ground.size:
-        return [
-            f"the {who} hardly moves in depth ({span:.0f} px): how much smaller it gets further away is a guess"
-        ]
-    return []
