@@ -109,13 +109,13 @@ def _lag(
     if rate <= 0 or len(before) < 8:
         return 0.0
     reach = min(int(LONGEST_LAG * rate), len(before) // 4)
-    shifts = np.arange(-reach, reach + 1)
+    shifts = list(range(-reach, reach + 1))
     costs = []
     for shift in shifts:
-        late, early = slice(max(shift, 0), len(before) + min(shift, 0)), slice(max(-shift, 0), None)
-        early = slice(early.start, early.start + late.stop - late.start)
-        there = valid[late] & valid[early]
-        gap = ((after[late] - before[early]) ** 2).sum(-1)[there]
+        late, early = max(shift, 0), max(-shift, 0)
+        length = len(before) - abs(shift)
+        there = valid[late : late + length] & valid[early : early + length]
+        gap = ((after[late : late + length] - before[early : early + length]) ** 2).sum(-1)[there]
         costs.append(float(gap.mean()) if gap.size else np.inf)
     best = int(np.argmin(costs))
     if not 0 < best < len(shifts) - 1:

@@ -34,7 +34,7 @@ def advise(poses: PoseSequence, who: str) -> list[str]:
             f"the {who} is seen in {found} frames only: film at least {FEW_SECONDS:g} s, better a minute"
         )
     ankles = joints.known("left_ankle", "right_ankle")
-    feet = float(ankles.any(1)[poses.found].mean()) if found else 0.0
+    feet = float(ankles[poses.found].any(axis=1).mean()) if found else 0.0
     if not feet:
         said.append(f"the {who}'s feet are never seen: film the whole body")
     elif feet < FEET_SEEN:

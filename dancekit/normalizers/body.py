@@ -209,7 +209,7 @@ def upright(poses: PoseSequence, body: Body) -> float | None:
     if known.sum() < FEWEST:
         return None
     high = np.linalg.norm(joints.at(NECK)[:, 0] - joints.at("left_ankle", "right_ankle").mean(1), axis=-1)
-    weight = known * np.maximum(body.feet.trust, 1e-6)
+    weight = np.where(known, np.maximum(body.feet.trust, 1e-6), 0.0)
     return quantile(high / body.ground.size_at(body.feet.row), weight, UPRIGHT)
 
 
@@ -239,7 +239,8 @@ def _sizes(
             ratios.append(each / lengths[name])
             weights.append(weight)
     ratio, weight = np.concatenate(ratios, 1), np.concatenate(weights, 1)
-    size = np.full(len(ratio), np.nan)
-    for frame in np.flatnonzero(weight.any(1)):
-        size[frame] = quantile(ratio[frame], weight[frame], 0.75)
-    return size, (weight > 0).mean(1)
+    order = np.argsort(ratio, axis=1, kind="stable")
+    total = np.cumsum(np.take_along_axis(weight, order, 1), 1)
+    place = (total >= 0.75 * total[:, -1:]).argmax(1)
+    size = np.take_along_axis(ratio, np.take_along_axis(order, place[:, None], 1), 1)[:, 0]
+    return np.where(weight.any(1), size, np.nan), (weight > 0).mean(1)

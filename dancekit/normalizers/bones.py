@@ -22,7 +22,7 @@ from dancekit.types import PoseSequence
 STANDS = 0.5
 """A foot that is planted more than this is held."""
 
-STEADY = 0.25
+STEADY = 0.35
 """Seconds (standard deviation) over which a held foot's place is averaged: it does not follow jitter."""
 
 

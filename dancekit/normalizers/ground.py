@@ -11,7 +11,7 @@ from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy.ndimage import gaussian_filter1d
+from scipy.ndimage import gaussian_filter1d, grey_opening
 
 from dancekit.normalizers.tree import Array
 
@@ -20,6 +20,9 @@ STILL = 0.12
 
 LIFTED = 0.12
 """How much higher than the other a still foot is, in sizes, when it counts half: more than a step in depth."""
+
+BRIEF = 0.16
+"""Seconds: a foot that is still for less is not planted."""
 
 SETTLE = 0.08
 """Seconds (standard deviation) over which the row of the ground is averaged."""
@@ -112,6 +115,8 @@ def find_feet(ankles: Array, known: NDArray[np.bool_], size: float, time: Array)
         speed = np.linalg.norm(np.gradient(smooth, time, axis=0), axis=-1) / size
     higher = (ankles[:, ::-1, 1] - ankles[..., 1]) / size
     planted = 1 / (1 + (speed / STILL) ** 4) / (1 + (np.maximum(higher, 0) / LIFTED) ** 4)
+    # at the top of a jump feet are still for a moment: a stand lasts longer
+    planted = grey_opening(planted, size=(2 * round(BRIEF / step / 2) + 1, 1), mode="nearest")
     planted = planted * np.where(known, 1.0, 0.1)
     weight = np.maximum(planted, LEAST_PLANTED)
     trust = weight.sum(1)

@@ -141,7 +141,7 @@ def _normalized(xy: Array) -> Array:
     middle = np.where(seen, xy, 0).sum(1, keepdims=True) / count
     about = xy - middle
     size = np.sqrt(np.where(seen, about**2, 0).sum((1, 2), keepdims=True) / count)
-    return about / np.maximum(size, 1e-9)
+    return np.asarray(about / np.maximum(size, 1e-9))
 
 
 def _area(points: Array) -> float:
@@ -154,4 +154,4 @@ def _area(points: Array) -> float:
 
 def _shape(here: Array, there: Array, scale: float) -> Array:
     difference = there - scale * here
-    return difference - np.nanmean(difference, axis=0)
+    return np.asarray(difference - np.nanmean(difference, axis=0))

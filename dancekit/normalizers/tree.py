@@ -101,7 +101,8 @@ def tree_of(skeleton: Skeleton) -> Tree:
             above = _above(above)[0]
         parent[number] = index[above]
         bone.append(kind)
-    root, done, order = len(names) - 1, {len(names) - 1}, []
+    root, done = len(names) - 1, {len(names) - 1}
+    order: list[int] = []
     while len(order) < len(names) - 1:
         for number in range(root):
             if number not in done and int(parent[number]) in done:
