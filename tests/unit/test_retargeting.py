@@ -92,6 +92,25 @@ def test_bones_come_near_the_true_answer_and_nearer_than_one_scale():
     assert found["bones"] < min(found["global_linear"], found["affine"], found["identity"])
 
 
+def test_limbs_come_out_with_the_targets_lengths():
+    """Short arms and long legs on somebody with long arms and short legs; nobody else's limbs."""
+    apart = Body(1.8, legs=0.93, arms=1.2), SOURCE[1]
+    close = Body(1.5, legs=1.06, arms=0.85), TARGET[1]
+    moved, _ = retargeted(DANCE, source=clip(DANCE, apart), target=clip(TRAINING, close))
+    truth, before = clip(DANCE, close, noise=0), clip(DANCE, apart, noise=0)
+
+    def arm_over_leg(poses):
+        ends = [poses.skeleton.index(f"left_{name}") for name in ("elbow", "wrist", "hip", "knee")]
+        arm, leg = (
+            np.linalg.norm(poses.xy[:, ends[i]] - poses.xy[:, ends[i + 1]], axis=-1).mean() for i in (0, 2)
+        )
+        return arm / leg
+
+    wanted = arm_over_leg(truth)
+    assert arm_over_leg(before) > 1.4 * wanted
+    assert arm_over_leg(moved) == pytest.approx(wanted, rel=0.1)
+
+
 def test_ratios_are_those_of_the_bodies(target):
     long = clip(Dance(frames=600, seed=3))
     _, fitted = retargeted(DANCE, source=long, target=clip(Dance(frames=600, seed=4), TARGET))
