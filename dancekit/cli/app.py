@@ -46,6 +46,9 @@ COMMANDS: dict[str, Lazy] = {
         "dancekit.cli.import_edn:import_edn", "Take a data folder of Everybody Dance Now to train on.", _WORK
     ),
     "zoo": Lazy("dancekit.cli.zoo:app", "Weights of others: convert official checkpoints.", _WORK),
+    "retarget": Lazy(
+        "dancekit.cli.retarget:retarget", "Show how a dance is fitted to the target's body and place.", _WORK
+    ),
     "ls": Lazy("dancekit.cli.ls:ls", "List components and recipes.", _LOOK),
     "show": Lazy("dancekit.cli.show:show", "Show a component, a recipe, a dancer or a pose file.", _LOOK),
     "cp": Lazy("dancekit.cli.cp:cp", "Copy a packaged recipe, to change it.", _LOOK),

@@ -28,7 +28,6 @@ if TYPE_CHECKING:
     import numpy as np
     from numpy.typing import NDArray
 
-    from dancekit.config import Recipe
     from dancekit.types import PoseSequence
 
 SHEET_FRAMES = 12
@@ -100,8 +99,11 @@ def pose(
     if preview is not None:
         check_output(preview, force=force, suffixes=(".png",))
 
+    from dancekit.build import build_filters
     from dancekit.cli.progress import show_progress
     from dancekit.config import load_recipe
+    from dancekit.data.poses import apply_filters
+    from dancekit.filters.report import compare_filtered
     from dancekit.types import get_skeleton
 
     if skeleton is not None:
@@ -109,7 +111,7 @@ def pose(
     settings = load_recipe(recipe, changes)
     if folder:
         fps = read_rate(rate or "")
-        found = _read_folder(video, read_size(size or ""), fps, settings, only_one=only_one)
+        raw = _read_folder(video, read_size(size or ""), fps, only_one=only_one)
     else:
         from dancekit.video import probe
 
@@ -117,13 +119,16 @@ def pose(
         from dancekit.data.poses import estimate_poses
 
         with show_progress(terminal) as display:
-            found = estimate_poses(video, recipe=settings, device=device, progress=display)
-    poses = _converted(found, skeleton, canvas=canvas)
+            raw = estimate_poses(video, recipe=settings, device=device, filtered=False, progress=display)
+    filtered = apply_filters(raw, build_filters(settings))
+    report = compare_filtered(raw, filtered)
+    terminal.log(f"filters: {report}")
+    poses = _converted(filtered, skeleton, canvas=canvas)
     out.parent.mkdir(parents=True, exist_ok=True)
     poses.save(out)
     if preview is not None:
-        write_contact_sheet(preview, video, found)
-    facts = summarize(poses) | {"out": str(out), "rate": str(fps)}
+        write_contact_sheet(preview, video, filtered)
+    facts = summarize(poses) | {"out": str(out), "rate": str(fps), "filters": report.as_json()}
     terminal.result(
         f"{out}: {facts['frames']} frames at {float(fps):.4g} fps, {facts['skeleton']}, "
         f"person found in {facts['found'] * 100:.1f} %, joints seen {facts['joints_seen'] * 100:.1f} %"
@@ -131,17 +136,11 @@ def pose(
     terminal.json(facts)
 
 
-def _read_folder(
-    folder: Path, size: tuple[int, int], rate: Fraction, recipe: Recipe, *, only_one: bool
-) -> PoseSequence:
-    """OpenPose's files, through the recipe's filters."""
-    from dancekit.build import build_filters
+def _read_folder(folder: Path, size: tuple[int, int], rate: Fraction, *, only_one: bool) -> PoseSequence:
+    """OpenPose's files."""
     from dancekit.pose.openpose import read_openpose
 
-    poses = read_openpose(folder, size=size, rate=rate, people="only_one" if only_one else "track")
-    for step in build_filters(recipe):
-        poses = step(poses)
-    return poses
+    return read_openpose(folder, size=size, rate=rate, people="only_one" if only_one else "track")
 
 
 def _converted(poses: PoseSequence, skeleton: str | None, *, canvas: bool) -> PoseSequence:

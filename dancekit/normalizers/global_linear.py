@@ -11,7 +11,7 @@ from pydantic import Field
 
 from dancekit.errors import UsageError
 from dancekit.normalizers import edn_compat
-from dancekit.normalizers.statistics import Array, FrameStatistics, ankle_rows, measure, top
+from dancekit.normalizers.statistics import Array, FrameStatistics, ankle_rows, measure, settled, top
 from dancekit.types import PoseSequence
 
 BAND = 0.05
@@ -74,7 +74,8 @@ class GlobalLinear:
 
     The paper says nothing of x. With `center="track"`, X is the median column of each person's ankles: a
     source filmed left of the middle still dances where the target was filmed, which is where the generator
-    has seen the floor. `center="frame"` keeps places relative to the middle of the frames.
+    has seen the floor. `center="frame"` keeps places relative to the middle of the frames. `center="auto"` draws
+    the median column to the middle of the frame where a short or restless clip leaves it open.
 
     Frames in which an ankle is missing take y from the frames around them. Heights are largest heights near
     close and far, so crouching and raised legs do not shrink anybody. Against wrong detections: frames that
@@ -105,7 +106,7 @@ class GlobalLinear:
         mode: Literal["paper", "edn_compat"] = "paper",
         ankle: Literal["mean", "lower"] = "mean",
         median_fraction: Annotated[float, Field(gt=0, le=1)] | None = None,
-        center: Literal["track", "frame"] = "track",
+        center: Literal["track", "frame", "auto"] = "track",
         amplify: Annotated[float, Field(ge=1)] = 1.5,
     ) -> None:
         if median_fraction is None:
@@ -144,7 +145,6 @@ class GlobalLinear:
                     f"head and both ankles are seen in only {seen.usable.mean():.0%} of the {who}'s frames"
                 )
         s, t = self._ground(frames["source"]), self._ground(frames["target"])
-        track = self.center == "track"
         return {
             "mode": self.mode,
             "ankle": self.ankle,
@@ -154,8 +154,8 @@ class GlobalLinear:
             "source_size": list(source.size),
             "target_size": list(target.size),
             **self._line(frames, s, t, warnings),
-            "x_source": s.x if track else (source.size[0] - 1) / 2,
-            "x_target": t.x if track else (target.size[0] - 1) / 2,
+            "x_source": self._column(source, frames["source"], s.x),
+            "x_target": self._column(target, frames["target"], t.x),
             "warnings": warnings,
         }
 
@@ -177,6 +177,13 @@ class GlobalLinear:
         xy[..., 1] = scale * (poses.xy[..., 1] - y[:, None]) + landing[:, None]
         width, height = fitted["target_size"]
         return poses.replace(xy=xy.astype(np.float32), size=(int(width), int(height)))
+
+    def _column(self, poses: PoseSequence, frames: FrameStatistics, median: float) -> float:
+        """The column that stays in place."""
+        middle = (poses.size[0] - 1) / 2
+        if self.center == "auto":
+            return middle + settled(frames.x[frames.usable] - middle, poses)
+        return median if self.center == "track" else middle
 
     def _ground(self, frames: FrameStatistics) -> Ground:
         rows = self._rows(frames)

@@ -12,10 +12,15 @@ BUILTIN: dict[str, dict[str, str]] = {
         "fill_gaps": "dancekit.filters.gaps:FillGaps",
         "median": "dancekit.filters.median:Median",
         "window_mean": "dancekit.filters.window_mean:WindowMean",
+        "one_euro": "dancekit.filters.one_euro:OneEuro",
+        "outliers": "dancekit.filters.outliers:Outliers",
     },
     "normalizer": {
         "identity": "dancekit.normalizers.identity:Identity",
         "global_linear": "dancekit.normalizers.global_linear:GlobalLinear",
+        "bones": "dancekit.normalizers.bones:Bones",
+        "affine": "dancekit.normalizers.affine:Affine",
+        "relative": "dancekit.normalizers.relative:Relative",
     },
     "renderer": {
         "sticks": "dancekit.renderers.sticks:Sticks",
