@@ -21,8 +21,10 @@ from dancekit.contracts import (
     Augmentation,
     Background,
     Filter,
+    Loss,
     Normalizer,
     PoseBackend,
+    PoseNetwork,
     Renderer,
     TemporalStrategy,
 )
@@ -177,6 +179,7 @@ def build_painting(recipe: Recipe, skeleton: Skeleton) -> PaintingParts:
         recipe.generator,
         in_channels=temporal.generator_channels(channels),
         out_channels=background.generator_channels,
+        size=recipe.size,
     )
     wrong = [side for side in recipe.size if side % generator.spec.multiple_of]
     if wrong:
@@ -184,7 +187,7 @@ def build_painting(recipe: Recipe, skeleton: Skeleton) -> PaintingParts:
             f"size {list(recipe.size)} does not suit generator {recipe.generator.name}",
             hint=f"both sides must be multiples of {generator.spec.multiple_of}",
         )
-    face = _make("face", recipe.face, condition_channels=channels)
+    face = _make("face", recipe.face, condition_channels=channels, size=recipe.size)
     return PaintingParts(renderer, generator, background, temporal, face)
 
 
@@ -204,22 +207,27 @@ def build_training(recipe: Recipe, painting: PaintingParts) -> TrainingParts:
     Raises:
         IncompatibleParts: A loss that needs a discriminator where there is none.
     """
-    from dancekit.discriminators.patch import PatchDiscriminator
-
     channels = painting.renderer.spec.channels
     view_channels = painting.temporal.discriminator_channels(channels)
     discriminator = _make("discriminator", recipe.discriminator, in_channels=view_channels)
-    if recipe.discriminator.name == "none":
-        needing = [term.name for term in recipe.losses if term.name in ("lsgan", "feature_matching")]
-        if needing:
-            raise IncompatibleParts(
-                f"losses {', '.join(needing)} need a discriminator and the recipe has none",
-                hint="discriminator=multiscale, or take them out of losses",
-            )
-    face_discriminator = PatchDiscriminator(ndf=32, n_layers=3, in_channels=channels + 3)
+    objective = build_objective(recipe.losses)
+    if recipe.discriminator.name == "none" and (objective.adversarial or objective.matches_features):
+        needing = [
+            name for name, _, loss in objective.terms if is_adversarial(loss) or matches_features(loss)
+        ]
+        raise IncompatibleParts(
+            f"losses {', '.join(needing)} need a discriminator and the recipe has none",
+            hint="discriminator=multiscale, or take them out of losses",
+        )
+    if objective.matches_features and recipe.discriminator.params.get("features") is False:
+        raise IncompatibleParts(
+            "losses match features and the discriminator hands out none",
+            hint="discriminator.features=true, or take feature_matching out of losses",
+        )
+    face_discriminator = _make("discriminator", recipe.face_discriminator, in_channels=channels + 3)
     return TrainingParts(
         discriminator,
-        build_objective(recipe.losses),
+        objective,
         face_discriminator,
         build_objective(recipe.face_losses),
     )
@@ -242,19 +250,45 @@ def check_parts(recipe: Recipe, skeleton: Skeleton) -> None:
     build_normalizer(recipe.normalizer)
     build_augmentations(recipe)
     with torch.device("meta"):
-        build_training(recipe, build_painting(recipe, skeleton))
+        painting = build_painting(recipe, skeleton)
+        build_training(recipe, painting)
+    names = [name for name, _ in painting.generator.named_parameters()]
+    for stage in recipe.train.stages:
+        if not any(name.startswith(stage.only) for name in names):
+            heads = sorted({name.partition(".")[0] for name in names})
+            raise IncompatibleParts(
+                f"stage {stage.name!r}: no weight of generator {recipe.generator.name} begins with {stage.only!r}",
+                hint=f"its parts are {', '.join(heads)}",
+            )
 
 
 def build_objective(terms: tuple[LossTerm, ...] | list[LossTerm]) -> Objective:
     """Weighted losses, summed and logged by name."""
     from dancekit.losses.objective import Objective
 
-    return Objective([(term.name, term.weight, create("loss", term.name, **term.params)) for term in terms])
+    return Objective([(term.name, term.weight, _loss(term)) for term in terms])
+
+
+def _loss(term: LossTerm) -> Loss:
+    """A loss; those that look through a pose network get one, because roles do not import each other."""
+
+    def pose_network(model: Any) -> PoseNetwork:
+        from dancekit.pose.blazepose_features import BlazePoseFeatures
+
+        return BlazePoseFeatures(model)
+
+    loss: Loss = _make("loss", term, pose_network=pose_network)
+    return loss
 
 
 def is_adversarial(loss: object) -> bool:
     """Whether a loss also trains the discriminator."""
     return isinstance(loss, AdversarialLoss)
+
+
+def matches_features(loss: object) -> bool:
+    """Whether a loss compares the discriminator's maps of painted and true frames."""
+    return bool(getattr(loss, "needs_real_features", False))
 
 
 def component_id(backend: PoseBackend, component: Component) -> Mapping[str, Any]:

@@ -292,6 +292,8 @@ class Clip:
         score: (T, K) float32.
         plate: (1, 3, H, W) float32 in [-1, 1]: the clean plate behind the person, moved and coloured alike.
         skeleton: What the joints are.
+        condition: (T, C, H, W) condition images that were drawn elsewhere; None to draw them from `xy`.
+        boxes: (T, 4) face boxes that go with them; None to find them from `xy`.
     """
 
     images: Tensor
@@ -300,6 +302,8 @@ class Clip:
     score: Tensor
     plate: Tensor
     skeleton: Skeleton
+    condition: Tensor | None = None
+    boxes: NDArray[np.float32] | None = None
 
 
 class Augmentation(Protocol):
@@ -327,6 +331,7 @@ class LossView:
         fake_features: Per scale and layer, what the discriminator says of the painted view; last is logits.
         real_features: The same of the true view, detached.
         view_mask: (B, 1, H, W) the person's mask over the frames of a view.
+        frames: T, consecutive frames of one clip lie together.
     """
 
     fake: Tensor
@@ -335,6 +340,7 @@ class LossView:
     fake_features: Sequence[Sequence[Tensor]]
     real_features: Sequence[Sequence[Tensor]]
     view_mask: Tensor
+    frames: int = 1
 
 
 class Loss(Protocol):
@@ -361,6 +367,37 @@ class AdversarialLoss(Protocol):
         self, real: Sequence[Sequence[Tensor]], fake: Sequence[Sequence[Tensor]], view_mask: Tensor
     ) -> Tensor:
         """The discriminator's side: a scalar tensor."""
+        ...
+
+
+@runtime_checkable
+class PenalizedLoss(Protocol):
+    """An adversarial loss that also constrains the discriminator itself (a gradient penalty)."""
+
+    def penalty(self, critic: Callable[[Tensor], list[list[Tensor]]], real: Tensor, fake: Tensor) -> Tensor:
+        """A scalar for the discriminator's objective, from the true and painted views, (B, C, H, W) each."""
+        ...
+
+
+class PoseNetwork(Protocol):
+    """A frozen, differentiable pose network as losses see it; `dancekit.build` wires one from the pose role.
+
+    Images are (N, 3, size, size) float RGB in [0, 1], each a crop around one person.
+    """
+
+    size: int
+    """Side of its input, pixels."""
+
+    def to(self, device: Any) -> Any:
+        """Move its weights."""
+        ...
+
+    def features(self, images: Tensor) -> Sequence[Tensor]:
+        """Feature maps, finest first."""
+        ...
+
+    def keypoints(self, images: Tensor) -> tuple[Tensor, Tensor]:
+        """(N, K, 2) pixels of the crop, and (N, K) how surely each joint is seen, 0 to 1."""
         ...
 
 

@@ -99,3 +99,15 @@ class PoseError(DancekitError):
 
 class DancerError(DancekitError):
     """A dancer file that is damaged, foreign or does not fit this version."""
+
+
+class CheckpointError(DancekitError):
+    """Foreign checkpoints that are not exactly what they should be.
+
+    Attributes:
+        problems: One line each: `file: what is missing, unexpected or of another shape`.
+    """
+
+    def __init__(self, problems: list[str], *, hint: str = "") -> None:
+        super().__init__("\n".join(problems), hint=hint)
+        self.problems = [*problems, *([hint] if hint else [])]

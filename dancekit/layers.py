@@ -51,12 +51,36 @@ class InstanceNorm2d(nn.Module):
         return f"{self.channels}, eps={self.eps}"
 
 
+class BatchNorm2d(nn.BatchNorm2d):
+    """Batch normalization that can be told to use the batch's statistics when it does not train as well.
+
+    The scripts of Everybody Dance Now, pix2pixHD and pix2pix never leave training mode when they paint, so
+    what their networks with batch norm give depends on the batch. `use_batch_statistics` does the same, but
+    leaves the running statistics alone.
+    """
+
+    batch_statistics = False
+
+    def forward(self, x: Tensor) -> Tensor:
+        """(B, C, H, W) to the same shape; B * H * W must be more than 1 where the batch is measured."""
+        if self.batch_statistics and not self.training:
+            return F.batch_norm(x, None, None, self.weight, self.bias, training=True, eps=self.eps)
+        return super().forward(x)
+
+
+def use_batch_statistics(network: nn.Module) -> None:
+    """Let every batch norm of a network measure each batch, in evaluation too."""
+    for module in network.modules():
+        if isinstance(module, BatchNorm2d):
+            module.batch_statistics = True
+
+
 def make_norm(norm: Norm, channels: int) -> nn.Module:
     """The layer of that name: `instance` (no parameters) or `batch` (affine, running statistics)."""
     if norm == "instance":
         return InstanceNorm2d(channels)
     if norm == "batch":
-        return nn.BatchNorm2d(channels)
+        return BatchNorm2d(channels)
     raise ValueError(f"norm is {norm!r}; it can be 'instance' or 'batch'")
 
 
@@ -83,17 +107,22 @@ class ResnetBlock(nn.Module):
     Args:
         channels: C in and out.
         norm: The normalization after each convolution.
+        bias: Whether the convolutions have one.
+        dropout: Drop half of the values between the convolutions while training (pix2pix).
     """
 
-    def __init__(self, channels: int, norm: Norm = "instance") -> None:
+    def __init__(
+        self, channels: int, norm: Norm = "instance", *, bias: bool = True, dropout: bool = False
+    ) -> None:
         super().__init__()
         self.conv_block = nn.Sequential(
             nn.ReflectionPad2d(1),
-            nn.Conv2d(channels, channels, 3),
+            nn.Conv2d(channels, channels, 3, bias=bias),
             make_norm(norm, channels),
             nn.ReLU(inplace=True),
+            *([nn.Dropout(0.5)] if dropout else []),
             nn.ReflectionPad2d(1),
-            nn.Conv2d(channels, channels, 3),
+            nn.Conv2d(channels, channels, 3, bias=bias),
             make_norm(norm, channels),
         )
 
@@ -103,37 +132,64 @@ class ResnetBlock(nn.Module):
 
 
 def global_generator(
-    *, in_channels: int, out_channels: int, ngf: int, n_down: int, n_blocks: int, norm: Norm
+    *,
+    in_channels: int,
+    out_channels: int,
+    ngf: int,
+    n_down: int,
+    n_blocks: int,
+    norm: Norm,
+    bias: bool = True,
+    dropout: bool = False,
 ) -> nn.Sequential:
     """pix2pixHD's GlobalGenerator as one sequence; the indices are those of the original's state dict.
 
     7x7 convolution, `n_down` halvings that double the channels, `n_blocks` residual blocks, `n_down`
-    transposed convolutions, 7x7 convolution, tanh. Every convolution has a bias. A height or width that is no
-    multiple of 2**n_down comes out larger, rounded up.
+    transposed convolutions, 7x7 convolution, tanh. A height or width that is no multiple of 2**n_down comes
+    out larger, rounded up. pix2pix's ResnetGenerator is the same with `n_down=2`, where batch norm takes the
+    place of biases (`bias=False`; the last convolution keeps its own).
     """
     layers: list[nn.Module] = [
         nn.ReflectionPad2d(3),
-        nn.Conv2d(in_channels, ngf, 7),
+        nn.Conv2d(in_channels, ngf, 7, bias=bias),
         make_norm(norm, ngf),
         nn.ReLU(inplace=True),
     ]
     for level in range(n_down):
-        wide = ngf * 2 ** (level + 1)
-        layers += [
-            nn.Conv2d(wide // 2, wide, 3, stride=2, padding=1),
-            make_norm(norm, wide),
-            nn.ReLU(inplace=True),
-        ]
-    layers += [ResnetBlock(ngf * 2**n_down, norm) for _ in range(n_blocks)]
+        layers += halving(ngf * 2**level, norm, bias=bias)
+    layers += [ResnetBlock(ngf * 2**n_down, norm, bias=bias, dropout=dropout) for _ in range(n_blocks)]
     for level in reversed(range(n_down)):
-        narrow = ngf * 2**level
-        layers += [
-            nn.ConvTranspose2d(narrow * 2, narrow, 3, stride=2, padding=1, output_padding=1),
-            make_norm(norm, narrow),
-            nn.ReLU(inplace=True),
-        ]
-    layers += [nn.ReflectionPad2d(3), nn.Conv2d(ngf, out_channels, 7), nn.Tanh()]
+        layers += doubling(ngf * 2**level, norm, bias=bias)
+    layers += to_image(ngf, out_channels)
     return nn.Sequential(*layers)
+
+
+def halving(channels: int, norm: Norm, *, bias: bool = True) -> list[nn.Module]:
+    """Half the size, twice the channels: C to 2 C; an odd side is rounded up."""
+    return [
+        nn.Conv2d(channels, channels * 2, 3, stride=2, padding=1, bias=bias),
+        make_norm(norm, channels * 2),
+        nn.ReLU(inplace=True),
+    ]
+
+
+def doubling(channels: int, norm: Norm, *, bias: bool = True) -> list[nn.Module]:
+    """Twice the size, half the channels: 2 C to C."""
+    return [
+        nn.ConvTranspose2d(channels * 2, channels, 3, stride=2, padding=1, output_padding=1, bias=bias),
+        make_norm(norm, channels),
+        nn.ReLU(inplace=True),
+    ]
+
+
+def to_image(channels: int, out_channels: int) -> list[nn.Module]:
+    """Features to an image in [-1, 1]."""
+    return [nn.ReflectionPad2d(3), nn.Conv2d(channels, out_channels, 7), nn.Tanh()]
+
+
+def shrink(x: Tensor) -> Tensor:
+    """The next level of pix2pixHD's pyramids: mean of 3x3, every second pixel, the border not counted."""
+    return F.avg_pool2d(x, 3, stride=2, padding=1, count_include_pad=False)
 
 
 def channels_last(x: Tensor) -> Tensor:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterator
+from collections.abc import Collection, Iterable, Iterator
 from typing import Any
 
 import numpy as np
@@ -49,11 +49,28 @@ class Painter:
             T images (h, w, 3) uint8 RGB.
         """
         boxes = self.parts.face.boxes(xy, score, self.skeleton)  # type: ignore[operator]
+        drawn = (
+            self.parts.renderer(xy[number : number + 1], score[number : number + 1])
+            for number in range(len(xy))
+        )
+        return self.paint_conditions(drawn, boxes, cuts=cuts)
+
+    def paint_conditions(
+        self, conditions: Iterable[torch.Tensor], boxes: NDArray[np.float32], *, cuts: Collection[int] = ()
+    ) -> Iterator[NDArray[np.uint8]]:
+        """Paint a clip whose condition images are there already.
+
+        Args:
+            conditions: T images (1, C, h, w), lazily.
+            boxes: (T, 4) face boxes in window pixels.
+            cuts: Frames before which the history is forgotten.
+
+        Yields:
+            T images (h, w, 3) uint8 RGB.
+        """
         state = None
-        for number in range(len(xy)):
-            condition = self.parts.renderer(xy[number : number + 1], score[number : number + 1]).to(
-                self.device
-            )
+        for number, drawn in enumerate(conditions):
+            condition = drawn.to(self.device)
             if number in cuts:
                 state = None
             # not around the yield: the mode would leak into the caller's code between two frames

@@ -22,7 +22,7 @@ class Lazy:
     """A command that is not imported yet.
 
     Attributes:
-        target: `module:function`; the function's signature is the command's.
+        target: `module:function`, the function's signature is the command's; or `module:app`, a group.
         help: One line for the list of commands.
         panel: The heading it stands under.
     """
@@ -47,6 +47,13 @@ COMMANDS: dict[str, Lazy] = {
     ),
     "compare": Lazy(
         "dancekit.cli.compare:compare", "Say which of two results is better, and by what.", _WORK
+    ),
+    "import-edn": Lazy(
+        "dancekit.cli.import_edn:import_edn", "Take a data folder of Everybody Dance Now to train on.", _WORK
+    ),
+    "zoo": Lazy("dancekit.cli.zoo:app", "Weights of others: convert official checkpoints.", _WORK),
+    "retarget": Lazy(
+        "dancekit.cli.retarget:retarget", "Show how a dance is fitted to the target's body and place.", _WORK
     ),
     "ls": Lazy("dancekit.cli.ls:ls", "List components, recipes and protocols.", _LOOK),
     "show": Lazy("dancekit.cli.show:show", "Show a component, a recipe, a dancer or a pose file.", _LOOK),
@@ -82,8 +89,13 @@ def load_command(name: str) -> Any:
 
     entry = COMMANDS[name]
     module, _, function = entry.target.partition(":")
+    found = getattr(importlib.import_module(module), function)
+    if isinstance(found, typer.Typer):
+        group = build_command(found)
+        group.name = name
+        return group
     app = typer.Typer(add_completion=False, rich_markup_mode="rich")
-    app.command(name, short_help=entry.help)(getattr(importlib.import_module(module), function))
+    app.command(name, short_help=entry.help)(found)
     return build_command(app)
 
 

@@ -10,7 +10,7 @@ import sys
 from collections.abc import Iterable, Sequence
 from typing import Any
 
-from dancekit.errors import DancekitError, RecipeError
+from dancekit.errors import CheckpointError, DancekitError, RecipeError
 
 INTERRUPTED = 130
 """Exit code after Ctrl-C: 128 + SIGINT, as shells have it."""
@@ -104,7 +104,7 @@ def forget_verbosity() -> None:
 
 
 def report_failure(error: BaseException) -> int:
-    """Print why a command failed, on one line (one each for the problems of a recipe), and say its exit code.
+    """Print why a command failed, on one line (one each for the problems of a recipe or checkpoint).
 
     The traceback is shown with `-vv` or `DANCEKIT_TRACEBACK=1` only.
 
@@ -126,7 +126,7 @@ def report_failure(error: BaseException) -> int:
 
 def _explain(error: BaseException) -> tuple[list[str], int]:
     """Lines without their prefix, and the exit code."""
-    if isinstance(error, RecipeError):
+    if isinstance(error, RecipeError | CheckpointError):
         return error.problems, error.exit_code
     if isinstance(error, DancekitError):
         return [str(error)], error.exit_code

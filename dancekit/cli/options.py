@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Collection, Sequence
+from fractions import Fraction
 from pathlib import Path
 from typing import Annotated
 
@@ -67,6 +68,35 @@ def check_overrides(given: Sequence[str] | None, *, seed: int | None = None) -> 
 def has_override(overrides: Collection[str], key: str) -> bool:
     """Whether the user set a key."""
     return any(text.partition("=")[0].strip() == key for text in overrides)
+
+
+def read_size(text: str) -> tuple[int, int]:
+    """`1920x1080` as (W, H).
+
+    Raises:
+        UsageError: It is something else.
+    """
+    match = re.fullmatch(r"(\d+)x(\d+)", text.strip().lower())
+    if match is None or not (int(match[1]) and int(match[2])):
+        raise UsageError(f"--size {text} is no size", hint="width x height in pixels, such as 1920x1080")
+    return int(match[1]), int(match[2])
+
+
+def read_rate(text: str) -> Fraction:
+    """`30`, `29.97` or `30000/1001` as frames per second, exact.
+
+    Raises:
+        UsageError: It is something else.
+    """
+    try:
+        rate = Fraction(text)
+    except (ValueError, ZeroDivisionError):
+        rate = Fraction(0)
+    if not rate > 0:
+        raise UsageError(
+            f"--rate {text} is no frame rate", hint="frames per second, such as 30 or 30000/1001"
+        )
+    return rate
 
 
 def check_output(path: Path, *, force: bool, suffixes: tuple[str, ...] = _VIDEO) -> Path:

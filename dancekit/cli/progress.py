@@ -14,13 +14,14 @@ if TYPE_CHECKING:
     from rich.progress import TaskID
 
 LABELS = {
+    "files": "reading files",
     "poses": "finding poses",
     "true poses": "finding poses in the true frames",
     "training frames": "reading the training clip",
     "frames": "cutting frames",
     "steps": "training",
     "painting": "painting",
-    "scoring": "painting and scoring",
+    "scoring": "scoring",
 }
 """What the library calls its work, and what people call it."""
 

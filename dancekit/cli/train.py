@@ -30,7 +30,11 @@ def train(
     overrides: Overrides = None,
     target: Annotated[
         Path | None,
-        typer.Option("--target", metavar="VIDEO", help="One person, whole body, camera that does not move."),
+        typer.Option(
+            "--target",
+            metavar="VIDEO|SET",
+            help="One person, whole body, camera that does not move; or what import-edn wrote.",
+        ),
     ] = None,
     recipe: RecipeName = "quick",
     out: Annotated[
@@ -91,10 +95,13 @@ def train(
     from dancekit.cli.interrupt import StopOnInterrupt
     from dancekit.cli.progress import show_progress
     from dancekit.config import load_recipe
-    from dancekit.training import train as train_dancer
     from dancekit.video import probe
 
-    probe(target)  # first: it needs no torch
+    if not (target / "edn.json").is_file():
+        _no_plain_folder(target)
+        probe(target)  # first: it needs no torch
+    from dancekit.training import train as train_dancer
+
     settings = load_recipe(recipe, changes)
     with show_progress(terminal) as display, StopOnInterrupt(display, terminal.warn) as stop:
         result = train_dancer(
@@ -134,6 +141,13 @@ def _report(terminal: Terminal, result: TrainResult, steps: int) -> None:
 
 def _unfinished(run: Path) -> UsageError:
     return UsageError(f"{run} holds a run already", hint="--resume goes on with it, --force replaces it")
+
+
+def _no_plain_folder(target: Path) -> None:
+    if target.is_dir():
+        known = (target / "train_label").is_dir()
+        made = f"dancekit import-edn {target} --out SET makes a training set of it"
+        raise UsageError(f"{target} is a folder", hint=made if known else "name a video")
 
 
 def _no_target(overrides: list[str] | None) -> list[str]:

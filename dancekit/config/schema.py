@@ -22,7 +22,8 @@ Beta = Annotated[float, Field(ge=0, lt=1)]
 Share = Annotated[float, Field(ge=0, le=1)]
 Steps = Annotated[int, Field(gt=0)]
 Licence = Literal["permissive", "copyleft", "non-commercial"]
-Module = Literal["generator", "face"]
+Module = Literal["generator", "face", "discriminator"]
+Schedule = Literal["linear", "pix2pixhd", "pix2pix", "pix2pix_early"]
 
 
 class _Model(BaseModel):
@@ -70,13 +71,19 @@ class Optimizer(_Model):
         lr: Learning rate of the generator and the face refiner.
         lr_discriminator: Learning rate of the discriminators.
         betas: Adam's decay rates of the two moments.
-        decay_from: Share of the steps after which the learning rates fall linearly to 0.
+        decay_from: Share of a stage after which the learning rates fall linearly to 0.
+        schedule: How they fall: `linear` with every step, or once an epoch as `pix2pixhd` and Everybody Dance Now
+            or as `pix2pix` do; `pix2pix_early` is what pix2pix's scripts made of it: an epoch too early, so
+            that nothing is learnt in the last one.
+        epochs: Into how many epochs such a schedule divides a stage.
     """
 
     lr: Annotated[float, Field(gt=0)] = 2e-4
     lr_discriminator: Annotated[float, Field(gt=0)] = 2e-4
     betas: Annotated[tuple[Beta, Beta], Strict(False)] = (0.5, 0.999)
     decay_from: Share = 0.5
+    schedule: Schedule = "linear"
+    epochs: Steps = 200
 
 
 class Stage(_Model):
@@ -85,19 +92,38 @@ class Stage(_Model):
     Attributes:
         name: For logs.
         share: Of all steps.
-        modules: What learns.
+        modules: What learns: generator, face or both, each with its discriminator. `discriminator` beside a face
+            that is judged in the frame lets the frames' discriminator learn on.
+        judge: What a face is judged by: its `crop` alone, cut from frames of the finished generator; or, as in
+            Everybody Dance Now, its crop and the whole `frame` that it is pasted into.
+        only: Of the generator only the weights whose names begin with this learn; `model1` is the first local
+            enhancer of `pix2pixhd_local`. Empty for all.
     """
 
     name: Annotated[str, Field(min_length=1)]
     share: Annotated[float, Field(gt=0, le=1)]
     modules: Annotated[list[Module], Field(min_length=1)]
+    judge: Literal["crop", "frame"] = "crop"
+    only: str = ""
 
     @field_validator("modules")
     @classmethod
     def _once(cls, modules: list[Module]) -> list[Module]:
         if len(set(modules)) < len(modules):
             raise ValueError("a module stands twice")
+        if modules == ["discriminator"]:
+            raise ValueError("a discriminator alone has nothing to judge; add generator or face")
         return modules
+
+    @model_validator(mode="after")
+    def _judged(self) -> Self:
+        if self.judge == "frame" and "face" not in self.modules:
+            raise ValueError("judge: frame is about faces, and the face does not learn in this stage")
+        if self.only and "generator" not in self.modules:
+            raise ValueError("only is about the generator, which does not learn in this stage")
+        if "discriminator" in self.modules and self.judge != "frame" and "generator" not in self.modules:
+            raise ValueError("the frames' discriminator learns beside a face only with judge: frame")
+        return self
 
 
 class TrainConfig(_Model):
@@ -111,6 +137,16 @@ class TrainConfig(_Model):
         preview_every: Steps between previews.
         log_every: Steps between lines of metrics.jsonl.
         ema: Decay of the weights' moving average a step; 0 switches it off.
+        order: `together`: generator and discriminator learn from the same forward pass, as in pix2pixHD and
+            Everybody Dance Now. `discriminator_first`: the generator learns from the new discriminator, as in
+            pix2pix.
+        pool: Views of earlier steps that the discriminators are shown as well; 0 for none.
+        compat: `edn` repeats what the published code of Everybody Dance Now does and its paper does not: where
+            the generator alone learns each of its gradients is applied twice; the face's adversarial loss looks
+            at the last sample of a batch only; and one face box serves all frames of a batch. `none` does it
+            right.
+        start_from: A run folder or a dancer file to begin with: every tensor of equal name and shape is taken,
+            from a global generator into a local one, say. Empty for random weights.
         optimizer: Learning rates and their course.
         stages: One after the other; their shares sum to 1.
     """
@@ -122,6 +158,10 @@ class TrainConfig(_Model):
     preview_every: Steps = 500
     log_every: Steps = 20
     ema: Annotated[float, Field(ge=0, lt=1)] = 0.999
+    order: Literal["together", "discriminator_first"] = "together"
+    pool: Annotated[int, Field(ge=0, le=1000)] = 0
+    compat: Literal["none", "edn"] = "none"
+    start_from: str = ""
     optimizer: Optimizer = Optimizer()
     stages: Annotated[list[Stage], Field(min_length=1)] = [
         Stage(name="body", share=1.0, modules=["generator"])
@@ -162,6 +202,7 @@ class Recipe(_Model):
         renderer: Draws the condition image.
         generator: Paints.
         discriminator: Judges.
+        face_discriminator: Judges faces.
         background: What is behind the person.
         temporal: Gives the generator its history.
         face: Sharpens the face.
@@ -181,6 +222,7 @@ class Recipe(_Model):
     renderer: Component
     generator: Component
     discriminator: Component
+    face_discriminator: Component = Component(name="patch", params={"ndf": 32})
     background: Component = Component(name="painted")
     temporal: Component
     face: Component

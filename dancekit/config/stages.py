@@ -26,8 +26,9 @@ def without_idle_stages(tree: Node) -> Node:
         if not found or not isinstance(modules.value, list) or not isinstance(stage.value, dict):
             return tree  # wrong in another way, which the schema will say
         rest = [item for item in modules.value if item.value != "face"]
-        if rest:
-            kept.append(Node({**stage.value, "modules": Node(rest, modules.place)}, stage.place))
+        if any(item.value != "discriminator" for item in rest):
+            same = {key: value for key, value in stage.value.items() if key != "judge"}
+            kept.append(Node({**same, "modules": Node(rest, modules.place)}, stage.place))
     shares = [follow(stage, ("share",))[0].value for stage in kept]
     total = sum(share for share in shares if isinstance(share, int | float))
     if len(kept) == len(stages.value) or total <= 0:

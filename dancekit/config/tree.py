@@ -21,6 +21,7 @@ SLOTS = {
     "renderer": "renderer",
     "generator": "generator",
     "discriminator": "discriminator",
+    "face_discriminator": "discriminator",
     "background": "background",
     "temporal": "temporal",
     "face": "face",

@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 import os
+import shutil
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -46,3 +49,26 @@ def write_png(path: Path, rgb: NDArray[Any]) -> None:
     """
     _, encoded = cv2.imencode(".png", cv2.cvtColor(np.ascontiguousarray(rgb), cv2.COLOR_RGB2BGR))
     write_whole(path, encoded.tobytes())
+
+
+@contextmanager
+def appearing_folder(folder: Path) -> Iterator[Path]:
+    """A folder that is filled under another name and appears whole or not at all; one of its name is replaced.
+
+    Raises:
+        DancekitError: As `write_whole`.
+    """
+    part = folder.with_name(f".{folder.name}.{os.getpid()}.part")
+    shutil.rmtree(part, ignore_errors=True)
+    try:
+        part.mkdir(parents=True)
+        yield part
+        shutil.rmtree(folder, ignore_errors=True)
+        part.replace(folder)
+    except OSError as error:
+        raise DancekitError(
+            f"{folder} cannot be written: {error.strerror or error}",
+            hint="free some space, or check the folder and its permissions",
+        ) from None
+    finally:
+        shutil.rmtree(part, ignore_errors=True)

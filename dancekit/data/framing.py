@@ -16,11 +16,11 @@ Image = NDArray[np.uint8]
 
 def crop(frame: Image, window: Window) -> Image:
     """The window of a frame: (H, W, 3) uint8 to (h, w, 3) uint8, antialiased; beyond the frame its edge is repeated."""
-    if window.scale == 1 and window.size == window.frame_size:
+    if window.scales == (1.0, 1.0) and window.size == window.frame_size:
         return frame
-    if window.scale > 1:  # what the coarser grid cannot hold has to go first
-        sigma = 0.45 * float(np.sqrt(window.scale**2 - 1))
-        frame = np.asarray(cv2.GaussianBlur(frame, (0, 0), sigma), np.uint8)
+    if max(window.scales) > 1:  # what the coarser grid cannot hold has to go first
+        across, down = (0.45 * float(np.sqrt(max(scale**2 - 1, 1e-6))) for scale in window.scales)
+        frame = np.asarray(cv2.GaussianBlur(frame, (0, 0), across, sigmaY=down), np.uint8)
     flags = cv2.INTER_CUBIC if window.scale < 1 else cv2.INTER_LINEAR
     return np.asarray(
         cv2.warpAffine(frame, window.matrix, window.size, flags=flags, borderMode=cv2.BORDER_REPLICATE),
@@ -31,8 +31,8 @@ def crop(frame: Image, window: Window) -> Image:
 def letterbox(painted: Image, window: Window) -> Image:
     """The window with black where it lies beyond the frame (a square window of a portrait clip): what is shown."""
     columns, rows = (
-        (np.arange(pixels) + 0.5) * window.scale + start
-        for pixels, start in zip(window.size, (window.left, window.top), strict=True)
+        (np.arange(pixels) + 0.5) * scale + start
+        for pixels, start, scale in zip(window.size, (window.left, window.top), window.scales, strict=True)
     )
     width, height = window.frame_size
     inside = ((rows > 0) & (rows < height))[:, None] & ((columns > 0) & (columns < width))[None]
@@ -65,11 +65,11 @@ def _alpha(window: Window, feather: float) -> NDArray[np.float32]:
     """(H, W) weight of the window: 1 inside, 0 outside, a smooth step between."""
     width = max(1.0, feather * min(window.size) * window.scale)
     ramps = []
-    for start, pixels, limit in (
-        (window.left, window.size[0], window.frame_size[0]),
-        (window.top, window.size[1], window.frame_size[1]),
+    for start, pixels, limit, scale in (
+        (window.left, window.size[0], window.frame_size[0], window.scales[0]),
+        (window.top, window.size[1], window.frame_size[1], window.scales[1]),
     ):
-        end = start + pixels * window.scale
+        end = start + pixels * scale
         centre = np.arange(limit) + 0.5
         low = np.inf if start <= 0.5 else (centre - start) / width
         high = np.inf if end >= limit - 0.5 else (end - centre) / width

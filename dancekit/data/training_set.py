@@ -8,7 +8,7 @@ import shutil
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, Protocol
 
 import cv2
 import numpy as np
@@ -29,6 +29,14 @@ PLATE_FRAMES = 48
 """Frames, spread over the clip, that the clean plate is the median of."""
 
 
+class Frames(Protocol):
+    """What is indexed by frame number, or by a slice of them: an array, or pictures that are read on demand."""
+
+    def __len__(self) -> int: ...
+
+    def __getitem__(self, index: int | slice, /) -> NDArray[np.uint8]: ...
+
+
 @dataclass(frozen=True, eq=False)
 class TrainingSet:
     """The frames of a target.
@@ -39,13 +47,18 @@ class TrainingSet:
         target: The filtered poses in pixels of the clip.
         window: What was cut out.
         plate: (H, W, 3) uint8 clean plate of the whole frame.
+        labels: (T, h, w, 3) uint8 condition images that were drawn elsewhere (see `edn_set.py`); None where
+            they are drawn from the poses.
+        boxes: (T, 4) face boxes that go with the labels, window pixels.
     """
 
-    frames: NDArray[np.uint8]
-    masks: NDArray[np.uint8]
+    frames: Frames
+    masks: Frames
     target: PoseSequence
     window: Window
     plate: NDArray[np.uint8]
+    labels: Frames | None = None
+    boxes: NDArray[np.float32] | None = None
 
     def __len__(self) -> int:
         return len(self.frames)
@@ -53,6 +66,8 @@ class TrainingSet:
     def starts(self, length: int) -> NDArray[np.intp]:
         """Where clips of `length` frames can start: the person is found in all of them."""
         found = self.target.found.astype(int)
+        if self.labels is not None:
+            found = np.ones(len(self), int)
         runs = np.convolve(found, np.ones(length, int), "valid") == length
         return np.flatnonzero(runs)
 
@@ -68,12 +83,19 @@ class TrainingSet:
             score=torch.from_numpy(self.target.score[part].copy()),
             plate=to_images(plate[None]),
             skeleton=self.target.skeleton,
+            condition=None if self.labels is None else to_conditions(self.labels[part]),
+            boxes=None if self.boxes is None else self.boxes[part],
         )
 
 
 def to_images(frames: NDArray[np.uint8]) -> torch.Tensor:
     """(T, H, W, 3) uint8 to (T, 3, H, W) float32 in [-1, 1]."""
     return torch.from_numpy(np.array(frames)).permute(0, 3, 1, 2).float().div_(127.5).sub_(1)
+
+
+def to_conditions(labels: NDArray[np.uint8]) -> torch.Tensor:
+    """(T, H, W, 3) uint8 to (T, 3, H, W) float32 in [0, 1]."""
+    return torch.from_numpy(np.array(labels)).permute(0, 3, 1, 2).float().div_(255)
 
 
 def prepare(

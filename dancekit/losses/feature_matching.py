@@ -22,6 +22,7 @@ class FeatureMatching:
     """
 
     version = 1
+    needs_real_features = True
 
     def __init__(self, *, mask: Mask = "none", background: Background = 0.2) -> None:
         self.mask: Mask = mask
@@ -31,7 +32,7 @@ class FeatureMatching:
         """A scalar.
 
         Raises:
-            IncompatibleParts: There is no discriminator.
+            IncompatibleParts: There is no discriminator, or it hands out nothing but logits.
         """
         if not view.fake_features:
             raise IncompatibleParts(
@@ -41,6 +42,11 @@ class FeatureMatching:
         total = view.view_mask.new_zeros(())
         for fake, real in zip(view.fake_features, view.real_features, strict=True):
             layers = len(fake) - 1
+            if layers == 0:
+                raise IncompatibleParts(
+                    "the loss feature_matching needs the discriminator's intermediate maps",
+                    hint="discriminator.features=true, or remove it from losses",
+                )
             for painted, true in zip(fake[:-1], real[:-1], strict=True):
                 error = (painted - true.detach()).abs()
                 mean = weighted_mean(error, view.view_mask, where=self.mask, background=self.background)

@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
 from torch import Tensor
 
-from dancekit.contracts import AdversarialLoss, Loss, LossView
+from dancekit.contracts import AdversarialLoss, Loss, LossView, PenalizedLoss
 from dancekit.errors import IncompatibleParts
 
 
@@ -39,6 +39,11 @@ class Objective:
     def adversarial(self) -> bool:
         """Whether any term trains the discriminator."""
         return any(isinstance(loss, AdversarialLoss) for _, _, loss in self.terms)
+
+    @property
+    def matches_features(self) -> bool:
+        """Whether any term compares the discriminator's maps of painted and true frames."""
+        return any(getattr(loss, "needs_real_features", False) for _, _, loss in self.terms)
 
     def generator(self, view: LossView) -> tuple[Tensor, dict[str, Tensor]]:
         """The generator's side.
@@ -73,5 +78,27 @@ class Objective:
             if isinstance(loss, AdversarialLoss):
                 value = loss.discriminator(real, fake, view_mask)
                 parts[name] = value.detach()
+                total = total + value
+        return total, parts
+
+    def penalty(
+        self, critic: Callable[[Tensor], list[list[Tensor]]], real: Tensor, fake: Tensor
+    ) -> tuple[Tensor, dict[str, Tensor]]:
+        """What the adversarial terms demand of the discriminator itself.
+
+        Args:
+            critic: The discriminator.
+            real: (B, C, H, W) the true view.
+            fake: (B, C, H, W) the painted view.
+
+        Returns:
+            The sum (0 if there is nothing), and each by name, detached.
+        """
+        total = real.new_zeros(())
+        parts: dict[str, Tensor] = {}
+        for name, _, loss in self.terms:
+            if isinstance(loss, PenalizedLoss):
+                value = loss.penalty(critic, real, fake)
+                parts[f"{name}_penalty"] = value.detach()
                 total = total + value
         return total, parts

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Literal
+
 from torch import Tensor
 
 from dancekit.contracts import LossView
@@ -15,15 +17,25 @@ class L1:
         mask: `none` weighs every pixel alike; `person` weighs pixels outside of the person's mask by
             `background`.
         background: That weight, 0 to 1.
+        frames: `all` of a clip, or only the `last`, as Everybody Dance Now's `use_l1`.
     """
 
     version = 1
 
-    def __init__(self, *, mask: Mask = "none", background: Background = 0.2) -> None:
+    def __init__(
+        self,
+        *,
+        mask: Mask = "none",
+        background: Background = 0.2,
+        frames: Literal["all", "last"] = "all",
+    ) -> None:
         self.mask: Mask = mask
         self.background = background
+        self.frames: Literal["all", "last"] = frames
 
     def __call__(self, view: LossView) -> Tensor:
         """A scalar."""
-        error = (view.fake - view.real).abs()
-        return weighted_mean(error, view.mask, where=self.mask, background=self.background)
+        fake, real, mask = view.fake, view.real, view.mask
+        if self.frames == "last":
+            fake, real, mask = (each[view.frames - 1 :: view.frames] for each in (fake, real, mask))
+        return weighted_mean((fake - real).abs(), mask, where=self.mask, background=self.background)

@@ -10,27 +10,43 @@ BUILTIN: dict[str, dict[str, str]] = {
     "filter": {
         "savgol": "dancekit.filters.savgol:SavitzkyGolay",
         "fill_gaps": "dancekit.filters.gaps:FillGaps",
+        "median": "dancekit.filters.median:Median",
+        "window_mean": "dancekit.filters.window_mean:WindowMean",
+        "one_euro": "dancekit.filters.one_euro:OneEuro",
+        "outliers": "dancekit.filters.outliers:Outliers",
     },
     "normalizer": {
         "identity": "dancekit.normalizers.identity:Identity",
         "global_linear": "dancekit.normalizers.global_linear:GlobalLinear",
+        "bones": "dancekit.normalizers.bones:Bones",
+        "affine": "dancekit.normalizers.affine:Affine",
+        "relative": "dancekit.normalizers.relative:Relative",
     },
     "renderer": {
         "sticks": "dancekit.renderers.sticks:Sticks",
+        "edn_sticks": "dancekit.renderers.edn_sticks:EDNSticks",
     },
     "generator": {
         "pix2pixhd": "dancekit.generators.pix2pixhd:Pix2PixHD",
+        "pix2pixhd_local": "dancekit.generators.pix2pixhd_local:Pix2PixHDLocal",
+        "resnet": "dancekit.generators.resnet:ResNet",
         "unet": "dancekit.generators.unet:UNet",
+        "timm_unet": "dancekit.generators.timm_unet:TimmUNet",
     },
     "discriminator": {
         "multiscale": "dancekit.discriminators.multiscale:MultiscaleDiscriminator",
         "patch": "dancekit.discriminators.patch:PatchDiscriminator",
+        "pixel": "dancekit.discriminators.pixel:PixelDiscriminator",
         "none": "dancekit.discriminators.none:NoDiscriminator",
     },
     "loss": {
         "lsgan": "dancekit.losses.adversarial:LSGAN",
         "feature_matching": "dancekit.losses.feature_matching:FeatureMatching",
+        "vanilla": "dancekit.losses.adversarial:Vanilla",
+        "wgan_gp": "dancekit.losses.adversarial:WGANGP",
         "l1": "dancekit.losses.reconstruction:L1",
+        "perceptual": "dancekit.losses.perceptual:Perceptual",
+        "pose_consistency": "dancekit.losses.pose_consistency:PoseConsistency",
     },
     "background": {
         "painted": "dancekit.backgrounds.painted:Painted",
@@ -43,6 +59,7 @@ BUILTIN: dict[str, dict[str, str]] = {
     "face": {
         "none": "dancekit.faces.none:NoFace",
         "residual": "dancekit.faces.residual:ResidualFace",
+        "edn": "dancekit.faces.edn:EDNFace",
     },
     "augmentation": {
         "flip": "dancekit.augmentations.geometry:Flip",

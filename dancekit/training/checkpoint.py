@@ -39,6 +39,9 @@ def save_checkpoint(folder: Path, state: TrainingState) -> Path:
             write_safetensors(part / f"{name}.ema.safetensors", average.shadow, {"format": "pt"})
         for name, optimizer in state.optimizers.items():
             write_safetensors(part / f"{name}.optimizer.safetensors", _flatten(optimizer), {"format": "pt"})
+        for name, pool in state.pools.items():
+            if pool.images:
+                write_safetensors(part / f"{name}.pool.safetensors", pool.state(), {"format": "pt"})
         facts = {
             "step": state.step,
             "ema_updates": {name: ema.updates for name, ema in state.averages.items()},
@@ -80,6 +83,9 @@ def load_checkpoint(path: Path, state: TrainingState) -> None:
         average.load(read_tensors(path / f"{name}.ema.safetensors"), facts["ema_updates"][name])
     for name, optimizer in state.optimizers.items():
         _unflatten(optimizer, read_tensors(path / f"{name}.optimizer.safetensors"))
+    for name, pool in state.pools.items():
+        if (saved := path / f"{name}.pool.safetensors").exists():
+            pool.load(read_tensors(saved), state.device)
     state.step = int(facts["step"])
 
 

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import logging
 import os
 import shutil
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
+from fractions import Fraction
 from pathlib import Path
 from typing import Any
 
@@ -15,17 +17,21 @@ import cv2
 from dancekit.build import build_filters, build_pose, check_parts, resolve_device
 from dancekit.config import Recipe, load_recipe
 from dancekit.dancer import DancerInfo, component_ids, save_dancer
-from dancekit.data import training_set
+from dancekit.data import edn_set, training_set
 from dancekit.data.framing import crop
 from dancekit.data.poses import TrackedClip, track_person
 from dancekit.data.progress import Progress, silent
 from dancekit.model import Painter
 from dancekit.training.checkpoint import list_checkpoints, load_checkpoint, save_checkpoint
+from dancekit.training.given import check_given
 from dancekit.training.preview import save_preview
 from dancekit.training.run import Run, check_run, open_run
+from dancekit.training.start import check_start, start_from
 from dancekit.training.state import TrainingState
 from dancekit.video import probe
 from dancekit.weights.header import file_sha256
+
+_LOG = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True)
@@ -67,7 +73,7 @@ def train(
     """Train a dancer on a clip of the target.
 
     Args:
-        target: A video of one person, whole body, locked camera.
+        target: A video of one person, whole body, locked camera; or what `dancekit import-edn` wrote.
         recipe: A recipe or its name.
         out: The run folder.
         device: `cpu`, `cuda`, `mps` or `auto`.
@@ -87,24 +93,34 @@ def train(
     """
     settings = load_recipe(recipe) if isinstance(recipe, str) else recipe
     video = Path(target)
-    info = probe(video)
+    imported = edn_set.is_edn_set(video)
+    rate = Fraction(edn_set.read_manifest(video)["rate"]) if imported else probe(video).rate
     place = resolve_device(device)
-    inputs = {"target": file_sha256(video)}
+    inputs = {"target": file_sha256(video / edn_set.MANIFEST if imported else video)}
     run = Run(Path(out))
     check_run(run.folder, settings, inputs, resume=resume, force=force)
-    if not (resume and run.data.exists()):
+    if not list_checkpoints(run.checkpoints) or not resume:
+        check_start(settings.train.start_from)
+    tracked = None
+    if imported and not (resume and run.data.exists()):
+        given = edn_set.load(video)
+        check_given(settings, given)
+        edn_set.check_size(video, settings.size)
+        check_parts(settings, given.target.skeleton)
+    elif not (resume and run.data.exists()):
         # Before anything is written or replaced: parts that do not fit and a video without a person leave
         # everything as it was.
         backend = build_pose(settings, place)
         check_parts(settings, backend.spec.skeleton)
         tracked = track_person(video, backend, settings.pose, progress=progress)
-    else:
-        tracked = None
     open_run(run.folder, settings, inputs, device=place, resume=resume, force=force)
     data = _prepare(video, tracked, settings, run, progress)
     state = TrainingState(settings, data, place)
     if found := list_checkpoints(run.checkpoints):
         load_checkpoint(found[-1], state)
+    elif settings.train.start_from:
+        for name, (copied, total) in start_from(settings.train.start_from, state).items():
+            _LOG.info("%s begins with %d of %d tensors of %s", name, copied, total, settings.train.start_from)
     run.forget_after(state.step)
     _run_steps(state, run, progress, should_stop, on_preview)
     record = {
@@ -118,7 +134,7 @@ def train(
         components=component_ids(settings),
         skeleton=data.target.skeleton.id,
         window=data.window,
-        rate=info.rate,
+        rate=rate,
         licence=licence,
         consent=consent,
         training=record,
@@ -131,8 +147,10 @@ def _prepare(
     video: Path, tracked: TrackedClip | None, recipe: Recipe, run: Run, progress: Progress
 ) -> training_set.TrainingSet:
     """The run's training set, cut out now if it is not there yet; a new run that cannot have one is removed."""
+    if run.data.exists() and tracked is None:
+        return edn_set.load(run.data) if edn_set.is_edn_set(run.data) else training_set.load(run.data)
     if tracked is None:
-        return training_set.load(run.data)
+        return edn_set.attach(video, run.data, recipe.size)
     try:
         return training_set.prepare(
             video,

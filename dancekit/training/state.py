@@ -1,10 +1,11 @@
-"""All that changes while training: networks, optimizers, averages, the step. And how one step changes it."""
+"""All that changes while training: networks, optimizers, averages, pools. And how one step changes it."""
 
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Sequence
-from typing import TYPE_CHECKING
+import random
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import ExitStack, contextmanager
 
 import numpy as np
 import torch
@@ -12,13 +13,14 @@ from torch import Tensor, nn
 
 from dancekit.build import PaintingParts, TrainingParts, build_augmentations, build_painting, build_training
 from dancekit.config import Recipe, Stage
-from dancekit.contracts import Augmentation, Clip, LossView
+from dancekit.contracts import Augmentation, LossView
 from dancekit.data.training_set import TrainingSet
 from dancekit.errors import DancekitError
+from dancekit.training.batch import Batch, draw_clips, make_batch
 from dancekit.training.ema import EMA
-
-if TYPE_CHECKING:
-    from dancekit.losses.objective import Objective
+from dancekit.training.pool import ImagePool
+from dancekit.training.schedules import rate_factor
+from dancekit.training.step import Critic, Judgement, learn
 
 
 class TrainingState:
@@ -59,6 +61,7 @@ class TrainingState:
             for name, module in self.networks.items()
             if any(True for _ in module.parameters())
         }
+        self.pools = {name: ImagePool(recipe.train.pool) for name in ("discriminator", "face_discriminator")}
         self.averages = {name: EMA(self.networks[name], recipe.train.ema) for name in ("generator", "face")}
         self._starts = data.starts(self.painting.temporal.clip_length)
 
@@ -84,14 +87,17 @@ class TrainingState:
         stage, progress = self.stage()
         self._set_rates(progress)
         torch.manual_seed(self.recipe.train.seed * 1_000_003 + self.step)
-        clips = self._draw_clips()
-        for module in self.networks.values():
-            module.train()
-        record: dict[str, float] = {}
-        if "generator" in stage.modules:
-            record |= self._body_step(clips)
-        if "face" in stage.modules:
-            record |= self._face_step(clips)
+        clips = draw_clips(
+            self.data,
+            self.augmentations,
+            self.recipe.size,
+            starts=self._starts,
+            length=self.painting.temporal.clip_length,
+            batch=self.recipe.train.batch,
+            seed=self.recipe.train.seed,
+            step=self.step,
+        )
+        record = self.learn(stage, make_batch(clips, self.painting, self.device))
         self.step += 1
         for name, value in record.items():
             if not np.isfinite(value):
@@ -101,87 +107,149 @@ class TrainingState:
                 )
         return record
 
+    def learn(self, stage: Stage, batch: Batch) -> dict[str, float]:
+        """Paint a batch and learn from it; `advance` without the drawing of clips and the course of the rates.
+
+        Returns:
+            Every loss term by name, unweighted.
+        """
+        for module in self.networks.values():
+            module.train()
+        if self.recipe.train.compat == "edn":  # one box for both frames and the whole batch
+            batch = dataclasses.replace(batch, boxes=batch.boxes[:1, :1].expand_as(batch.boxes))
+        with self._only(stage.only):
+            if stage.judge == "frame":
+                return self._frames_with_faces(stage, batch)
+            record: dict[str, float] = {}
+            if "generator" in stage.modules:
+                record |= self._frames(batch)
+            if "face" in stage.modules:
+                record |= self._face_crops(batch)
+            return record
+
+    @contextmanager
+    def _only(self, prefix: str) -> Iterator[None]:
+        """Within the block all weights of the generator but those that begin so stand still."""
+        still = [
+            weight
+            for name, weight in self.networks["generator"].named_parameters()
+            if not name.startswith(prefix)
+        ]
+        for weight in still:
+            weight.requires_grad_(False)
+        try:
+            yield
+        finally:
+            for weight in still:
+                weight.requires_grad_(True)
+
     def _set_rates(self, progress: float) -> None:
         settings = self.recipe.train.optimizer
-        left = 1.0 if progress <= settings.decay_from else (1 - progress) / (1 - settings.decay_from)
+        factor = rate_factor(settings, progress)
         for name, optimizer in self.optimizers.items():
             for group in optimizer.param_groups:
                 rate = settings.lr_discriminator if name.endswith("discriminator") else settings.lr
-                group["lr"] = rate * left
+                group["lr"] = rate * factor
 
-    def _draw_clips(self) -> list[Clip]:
-        rng = np.random.default_rng([self.recipe.train.seed, self.step])
-        clips = []
-        for _ in range(self.recipe.train.batch):
-            start = int(self._starts[rng.integers(len(self._starts))])
-            clip = self.data.clip(start, self.painting.temporal.clip_length)
-            for augmentation in self.augmentations:
-                clip = augmentation.apply(clip, augmentation.draw(rng, self.recipe.size))
-            clips.append(clip)
-        return clips
+    # ---- painting ------------------------------------------------------------------------------------------
 
-    def _conditions(self, clips: Sequence[Clip]) -> Tensor:
-        """(B, T, C, H, W) condition images."""
-        drawn = [self.painting.renderer(clip.xy.numpy(), clip.score.numpy()) for clip in clips]
-        return torch.stack(drawn).to(self.device)
-
-    def _unroll(self, conditions: Tensor, plate: Tensor) -> Tensor:
-        """Paint all frames of the clips: (B, T, C, H, W) and (B, 3, H, W) to (B, T, 3, H, W)."""
+    def _paint(self, batch: Batch, *, faces: bool = False) -> Tensor:
+        """Paint all frames of the clips, (B, T, 3, H, W); with faces each goes into the next frame refined."""
+        temporal = self.painting.temporal
 
         def generate(condition: Tensor) -> Tensor:
-            return self.painting.background.compose(self.networks["generator"](condition), plate)
+            return self.painting.background.compose(self.networks["generator"](condition), batch.plate)
 
         images, state = [], None
-        for t in range(conditions.shape[1]):
-            image, state = self.painting.temporal.step(generate, conditions[:, t], state)
+        for t in range(batch.conditions.shape[1]):
+            image, state = temporal.step(generate, batch.conditions[:, t], state)
+            if faces:
+                image = self.networks["face"](image, batch.conditions[:, t], batch.boxes[:, t])
+                state = temporal.remember(image, state)
             images.append(image)
         return torch.stack(images, 1)
 
-    def _body_step(self, clips: Sequence[Clip]) -> dict[str, float]:
-        conditions = self._conditions(clips)
-        real = torch.stack([clip.images for clip in clips]).to(self.device)
-        mask = torch.stack([clip.mask for clip in clips]).to(self.device)
-        fake = self._unroll(conditions, _plates(clips, self.device))
+    # ---- what is judged ------------------------------------------------------------------------------------
+
+    def _frames(self, batch: Batch) -> dict[str, float]:
+        """Train the generator on whole frames."""
+        return self._learn([self._of_frames(batch, self._paint(batch))], ["generator"], ["discriminator"])
+
+    def _face_crops(self, batch: Batch) -> dict[str, float]:
+        """Train the face refiner on what the finished (averaged, frozen) generator paints, faces alone."""
+        if "face" not in self.optimizers:
+            return {}
+        generator = self.networks["generator"]
+        with torch.no_grad(), self.averages["generator"].applied(generator):
+            painted = self._paint(batch).flatten(0, 1)
+        boxes, conditions = batch.boxes.flatten(0, 1), batch.conditions.flatten(0, 1)
+        seen = boxes.isfinite().all(1)
+        if not seen.any():
+            return {}
+        refined = self.networks["face"](painted[seen], conditions[seen], boxes[seen])
+        judgement = self._of_faces(
+            refined, batch.real.flatten(0, 1)[seen], conditions[seen], boxes[seen], 1.0
+        )
+        return self._learn([judgement], ["face"], ["face_discriminator"])
+
+    def _frames_with_faces(self, stage: Stage, batch: Batch) -> dict[str, float]:
+        """Train the face refiner inside of the frames, as Everybody Dance Now does.
+
+        The refined face is pasted before the next frame is painted, the whole frames are judged, and so are the
+        faces, frame by frame. A generator that does not learn stands still with its averaged weights.
+        """
+        painters = [
+            name for name in ("generator", "face") if name in stage.modules and name in self.optimizers
+        ]
+        critics = ["discriminator"] if {"generator", "discriminator"} & set(stage.modules) else []
+        critics += ["face_discriminator"] if "face" in stage.modules else []
+        generator = self.networks["generator"]
+        with ExitStack() as stack:
+            if "generator" not in stage.modules:
+                stack.enter_context(self.averages["generator"].applied(generator))
+                generator.requires_grad_(False)
+                stack.callback(generator.requires_grad_, True)
+            fake = self._paint(batch, faces=True)
+            judgements = [self._of_frames(batch, fake)]
+            length = fake.shape[1]
+            for t in range(length):
+                seen = batch.boxes[:, t].isfinite().all(1)
+                if seen.any():
+                    judgements.append(
+                        self._of_faces(
+                            fake[seen, t],
+                            batch.real[seen, t],
+                            batch.conditions[seen, t],
+                            batch.boxes[seen, t],
+                            1 / length,
+                        )
+                    )
+            return self._learn(judgements, painters, critics)
+
+    def _of_frames(self, batch: Batch, fake: Tensor) -> Judgement:
         temporal = self.painting.temporal
         view = LossView(
             fake=fake.flatten(0, 1),
-            real=real.flatten(0, 1),
-            mask=mask.flatten(0, 1),
+            real=batch.real.flatten(0, 1),
+            mask=batch.mask.flatten(0, 1),
             fake_features=[],
             real_features=[],
-            view_mask=mask.amax(1),
+            view_mask=batch.mask.amax(1),
+            frames=fake.shape[1],
         )
-        return self._optimize(
-            "generator",
+        return Judgement(
             "discriminator",
             self.training.objective,
-            temporal.view(conditions, fake),
-            temporal.view(conditions, real),
+            temporal.view(batch.conditions, fake),
+            temporal.view(batch.conditions, batch.real),
             view,
         )
 
-    def _face_step(self, clips: Sequence[Clip]) -> dict[str, float]:
-        """Train the face refiner on what the finished (averaged, frozen) generator paints."""
-        face = self.painting.face
-        if "face" not in self.optimizers:
-            return {}
-        conditions = self._conditions(clips)
-        generator = self.networks["generator"]
-        with torch.no_grad(), self.averages["generator"].applied(generator):
-            painted = self._unroll(conditions, _plates(clips, self.device)).flatten(0, 1)
-        boxes = np.concatenate(
-            [face.boxes(clip.xy.numpy(), clip.score.numpy(), clip.skeleton) for clip in clips]  # type: ignore[operator]
-        )
-        seen = torch.from_numpy(np.isfinite(boxes).all(1)).to(self.device)
-        if not seen.any():
-            return {}
-        box = torch.from_numpy(boxes).to(self.device)[seen]
-        condition = conditions.flatten(0, 1)[seen]
-        real = torch.cat([clip.images for clip in clips]).to(self.device)[seen]
-        crop = face.crop
-        fake_face = crop(face(painted[seen], condition, box), box)  # type: ignore[operator]
-        real_face = crop(real, box)  # type: ignore[operator]
-        sticks = crop(condition, box)  # type: ignore[operator]
+    def _of_faces(
+        self, fake: Tensor, real: Tensor, conditions: Tensor, boxes: Tensor, weight: float
+    ) -> Judgement:
+        crop: Callable[[Tensor, Tensor], Tensor] = self.painting.face.crop  # type: ignore[assignment]
+        fake_face, real_face, sticks = (crop(each, boxes) for each in (fake, real, conditions))
         everywhere = torch.ones_like(fake_face[:, :1])
         view = LossView(
             fake=fake_face,
@@ -191,71 +259,45 @@ class TrainingState:
             real_features=[],
             view_mask=everywhere,
         )
-        record = self._optimize(
-            "face",
+        return Judgement(
             "face_discriminator",
             self.training.face_objective,
             torch.cat([sticks, fake_face], 1),
             torch.cat([sticks, real_face], 1),
             view,
+            weight=weight,
+            prefix="face_",
+            last_only=self.recipe.train.compat == "edn",
         )
-        return {f"face_{name}": value for name, value in record.items()}
 
-    def _optimize(
-        self,
-        painter: str,
-        critic: str,
-        objective: Objective,
-        fake_view: Tensor,
-        real_view: Tensor,
-        view: LossView,
+    # ---- learning ------------------------------------------------------------------------------------------
+
+    def _learn(
+        self, judgements: Sequence[Judgement], painters: Sequence[str], critics: Sequence[str]
     ) -> dict[str, float]:
-        """Step the painter and its critic from one forward pass of the painter, both from the old weights.
-
-        The critic is not differentiated with respect to its weights in the painter's pass, and its view of the
-        real frames is computed once for its own loss and for feature matching.
-
-        Args:
-            painter: Name of the network that made `view.fake`.
-            critic: Name of the network that judges it.
-            objective: The weighted losses.
-            fake_view: (B, C, H, W) what the critic sees of the painted frames, with gradient.
-            real_view: (B, C, H, W) the same of the true frames.
-            view: All else; its features are filled in here.
-        """
-        network, optimizer = self.networks[critic], self.optimizers.get(critic)
-        record: dict[str, float] = {}
-        critic_loss = None
-        if optimizer is not None:
-            real_features = network(real_view)
-            if objective.adversarial:  # else it stays as it was made
-                critic_loss, terms = objective.discriminator(
-                    real_features, network(fake_view.detach()), view.view_mask
-                )
-                record |= {f"d_{key}": float(value.detach()) for key, value in terms.items()}
-            network.requires_grad_(False)
-            view = dataclasses.replace(
-                view,
-                fake_features=network(fake_view),
-                real_features=[[layer.detach() for layer in scale] for scale in real_features],
+        """One step of the painters named, and of the critics named among those that judge."""
+        settings = self.recipe.train
+        used = {
+            each.critic: Critic(
+                self.networks[each.critic],
+                self.optimizers.get(each.critic),
+                self.pools[each.critic],
+                learns=each.critic in critics,
             )
-        total, terms = objective.generator(view)
-        record |= {key: float(value.detach()) for key, value in terms.items()}
-        self.optimizers[painter].zero_grad(set_to_none=True)
-        total.backward()  # type: ignore[no-untyped-call]
-        self.optimizers[painter].step()
-        network.requires_grad_(True)
-        if optimizer is not None and critic_loss is not None:
-            optimizer.zero_grad(set_to_none=True)
-            critic_loss.backward()  # type: ignore[no-untyped-call]
-            optimizer.step()
-        self.averages[painter].update(self.networks[painter])
+            for each in judgements
+        }
+        record = learn(
+            judgements,
+            [self.optimizers[name] for name in painters],
+            used,
+            order=settings.order,
+            # the original lists the generator's weights twice where it trains nothing else
+            updates=2 if settings.compat == "edn" and list(painters) == ["generator"] else 1,
+            rng=random.Random(settings.seed * 1_000_003 + self.step),  # noqa: S311  # not for secrets
+        )
+        for name in painters:
+            self.averages[name].update(self.networks[name])
         return record
-
-
-def _plates(clips: Sequence[Clip], device: str) -> Tensor:
-    """(B, 3, H, W) clean plates, moved as their clips were."""
-    return torch.cat([clip.plate for clip in clips]).to(device)
 
 
 def stage_lengths(recipe: Recipe) -> list[int]:

@@ -125,6 +125,11 @@ class Dancer:
     ) -> tuple[PoseSequence, dict[str, Any]]:
         """Fit and apply the normalizer: poses in pixels of the target's clip, and the fitted numbers."""
         component = normalizer or self.info.recipe.normalizer
+        if not len(self.target) and component.name != "identity":
+            raise PoseError(
+                f"{self.path} holds no poses of a target, so {component.name} has nothing to fit to",
+                hint="use normalizer=identity, or convert the checkpoint again with --target CLIP",
+            )
         built = build_normalizer(component)
         fitted = dict(built.fit(poses, self.target))
         return built.apply(fitted, poses), fitted

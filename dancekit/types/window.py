@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 
 @dataclass(frozen=True, kw_only=True)
 class Window:
-    """An axis-aligned, never squashed rectangle of a frame, resampled to `size`.
+    """An axis-aligned rectangle of a frame, resampled to `size`; never squashed, but for `scale_y`.
 
     Window pixel `u` and frame pixel `x` (centres at integers) are related by
     `x + 0.5 = left + (u + 0.5) * scale`, the same for rows.
@@ -22,6 +22,8 @@ class Window:
         scale: Frame pixels per window pixel.
         size: (W, H) of the window in its own pixels.
         frame_size: (W, H) of the frames it is cut from.
+        scale_y: Frame rows per window row where that is not `scale`: Everybody Dance Now squashes 1920x1080
+            to 1024x512.
     """
 
     left: float
@@ -29,15 +31,33 @@ class Window:
     scale: float
     size: tuple[int, int]
     frame_size: tuple[int, int]
+    scale_y: float | None = None
 
     def __post_init__(self) -> None:
-        if not self.scale > 0 or min(*self.size, *self.frame_size) < 1:
+        if not min(self.scales) > 0 or min(*self.size, *self.frame_size) < 1:
             raise ValueError(f"not a window: {self}")
 
     @classmethod
     def full(cls, frame_size: tuple[int, int]) -> Window:
         """The whole frame at its own resolution."""
         return cls(left=0.0, top=0.0, scale=1.0, size=frame_size, frame_size=frame_size)
+
+    @classmethod
+    def squashed(cls, frame_size: tuple[int, int], size: tuple[int, int]) -> Window:
+        """The whole frame, whatever the shape of the window."""
+        return cls(
+            left=0.0,
+            top=0.0,
+            scale=frame_size[0] / size[0],
+            scale_y=frame_size[1] / size[1],
+            size=size,
+            frame_size=frame_size,
+        )
+
+    @property
+    def scales(self) -> tuple[float, float]:
+        """Frame pixels per window pixel along x and y."""
+        return self.scale, self.scale if self.scale_y is None else self.scale_y
 
     @classmethod
     def around(
@@ -90,27 +110,30 @@ class Window:
     def to_window(self, xy: NDArray[np.floating[Any]]) -> NDArray[np.float32]:
         """(..., 2) frame pixels to window pixels."""
         corner = np.array([self.left, self.top])
-        return np.asarray((xy + 0.5 - corner) / self.scale - 0.5, np.float32)
+        return np.asarray((xy + 0.5 - corner) / np.array(self.scales) - 0.5, np.float32)
 
     def to_frame(self, xy: NDArray[np.floating[Any]]) -> NDArray[np.float32]:
         """(..., 2) window pixels to frame pixels."""
         corner = np.array([self.left, self.top])
-        return np.asarray((xy + 0.5) * self.scale + corner - 0.5, np.float32)
+        return np.asarray((xy + 0.5) * np.array(self.scales) + corner - 0.5, np.float32)
 
     @property
     def matrix(self) -> NDArray[np.float64]:
         """(2, 3) affine map from frame pixels to window pixels, for cv2.warpAffine."""
-        inverse = 1.0 / self.scale
+        across, down = (1.0 / scale for scale in self.scales)
         return np.array(
             [
-                [inverse, 0.0, (0.5 - self.left) * inverse - 0.5],
-                [0.0, inverse, (0.5 - self.top) * inverse - 0.5],
+                [across, 0.0, (0.5 - self.left) * across - 0.5],
+                [0.0, down, (0.5 - self.top) * down - 0.5],
             ]
         )
 
     def to_json(self) -> dict[str, Any]:
         """Plain numbers for a header."""
-        return asdict(self)
+        data = asdict(self)
+        if self.scale_y is None:  # a header says nothing of what hardly any window has
+            del data["scale_y"]
+        return data
 
     @classmethod
     def from_json(cls, data: dict[str, Any]) -> Window:

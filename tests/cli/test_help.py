@@ -6,6 +6,7 @@ import importlib.util
 import shlex
 import subprocess
 import sys
+from typing import Any
 
 import pytest
 from cli_tools import Cli
@@ -15,6 +16,13 @@ from dancekit.cli.app import COMMANDS, load_command
 WRITTEN = [
     name for name, entry in COMMANDS.items() if importlib.util.find_spec(entry.target.partition(":")[0])
 ]
+
+
+def each_command(name: str) -> list[tuple[list[str], Any]]:
+    """A command with the words that call it; of a group, every one in it."""
+    command = load_command(name)
+    inside = getattr(command, "commands", None)
+    return [([name, each], found) for each, found in inside.items()] if inside else [([name], command)]
 
 
 def examples(text: str) -> list[str]:
@@ -29,17 +37,18 @@ def test_every_command_of_the_table_exists() -> None:
 
 @pytest.mark.parametrize("name", WRITTEN)
 def test_help_has_examples_that_parse(cli: Cli, name: str) -> None:
-    shown = cli(name, "--help")
-    assert shown.code == 0
-    assert not shown.err
-    command = load_command(name)
-    written = examples(command.help)
-    assert written
-    for line in written:
-        assert line in shown.out, "an example is broken over two lines"
-        words = shlex.split(line.partition(">")[0])
-        if words[1] == name:
-            command.make_context(name, words[2:])  # raises on an unknown option or a missing argument
+    for called, command in each_command(name):
+        shown = cli(*called, "--help")
+        assert shown.code == 0
+        assert not shown.err
+        written = examples(command.help)
+        assert written
+        for line in written:
+            assert line in shown.out, "an example is broken over two lines"
+            words = shlex.split(line.partition(">")[0])[1:]
+            if words[: len(called)] == called:
+                # raises on an unknown option or a missing argument
+                command.make_context(called[-1], words[len(called) :])
 
 
 def test_the_overview_lists_every_command(cli: Cli) -> None:
@@ -86,10 +95,11 @@ def test_shared_options_mean_the_same(name: str) -> None:
     from dancekit.cli import options
 
     kinds = {"force": "--force", "as_json": "--json", "device": "--device", "seed": "--seed"}
-    found = {each.name: each for each in load_command(name).params}
-    assert found["verbose"].opts == ["--verbose", "-v"]
-    assert found["quiet"].opts == ["--quiet", "-q"]
-    for key, flag in kinds.items():
-        assert key not in found or found[key].opts == [flag]
     helps = {options.Device.__metadata__[0].help, options.Json.__metadata__[0].help}
-    assert {found[key].help for key in ("device", "as_json") if key in found} <= helps
+    for _, command in each_command(name):
+        found = {each.name: each for each in command.params}
+        assert found["verbose"].opts == ["--verbose", "-v"]
+        assert found["quiet"].opts == ["--quiet", "-q"]
+        for key, flag in kinds.items():
+            assert key not in found or found[key].opts == [flag]
+        assert {found[key].help for key in ("device", "as_json") if key in found} <= helps

@@ -2,12 +2,9 @@
 
 from __future__ import annotations
 
-import json
-
 import pytest
 import torch
 import torch.nn.functional as F
-from safetensors.torch import load_file
 
 from dancekit.errors import IncompatibleParts
 from dancekit.generators.pix2pixhd import Pix2PixHD
@@ -164,54 +161,3 @@ def test_dropout_acts_in_training_only():
     assert not torch.equal(network(x), network(x))
     network.eval()
     assert torch.equal(network(x), network(x))
-
-
-def original(shared, name):
-    folder = shared / "fixtures" / name
-    meta = json.loads((folder / "meta.json").read_text())
-    weights = torch.load(folder / "weights.pth", weights_only=True)
-    spread = meta["self_spread"]["max_abs"]
-    return meta["args"], weights, load_file(folder / "io.safetensors"), max(10 * spread, 1e-6)
-
-
-def check(network, weights, tensors, tolerance):
-    network.load_state_dict(weights)
-    network.eval()
-    output, gradient = with_gradient(network, tensors["input"])
-    torch.testing.assert_close(output, tensors["output"], rtol=0, atol=tolerance)
-    torch.testing.assert_close(gradient, tensors["grad_input"], rtol=0, atol=tolerance)
-    if "output_train_mode" in tensors:
-        output = network.train()(tensors["input"]).detach()
-        torch.testing.assert_close(output, tensors["output_train_mode"], rtol=0, atol=tolerance)
-
-
-def named(shared, *prefixes):
-    folders = sorted((shared / "fixtures").glob("*/io.safetensors"))
-    found = [folder.parent.name for folder in folders if folder.parent.name.startswith(prefixes)]
-    assert found
-    return found
-
-
-@pytest.mark.shared
-def test_pix2pixhd_gives_the_numbers_of_the_original(shared):
-    for name in named(shared, "p2phd_global_", "edn_global_"):
-        args, weights, tensors, tolerance = original(shared, name)
-        network = Pix2PixHD(
-            ngf=args["ngf"],
-            n_down=args["n_downsample_global"],
-            n_blocks=args["n_blocks_global"],
-            norm=args["norm"],
-            in_channels=args["input_nc"],
-            out_channels=args["output_nc"],
-        )
-        check(network, weights, tensors, tolerance)
-
-
-@pytest.mark.shared
-def test_unet_gives_the_numbers_of_the_original(shared):
-    for name in named(shared, "p2p_unet", "edn_faceG_unet_"):
-        args, weights, tensors, tolerance = original(shared, name)
-        depth = {"unet_128": 7, "unet_256": 8, None: 5}[args.get("netG")]
-        norm = args.get("norm", "batch")
-        network = UNet(ngf=args["ngf"], depth=depth, norm=norm, in_channels=args["input_nc"])
-        check(network, weights, tensors, tolerance)

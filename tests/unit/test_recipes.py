@@ -355,7 +355,7 @@ augmentations: [{name: affine, params: {scale: [1, 2, 3], rotate: .nan}}]
         "mine.yaml:16: face: should be a component: its name, or {name: ..., params: {...}}, got None",
         "mine.yaml:18: train.steps: should be a valid integer, got 10.5",
         "mine.yaml:19: train.batch: should be greater than 0, got 0",
-        "mine.yaml:20: train.stages[0].modules[0]: should be 'generator' or 'face', got 'fase'",
+        "mine.yaml:20: train.stages[0].modules[0]: should be 'generator', 'face' or 'discriminator', got 'fase'",
         "mine.yaml:21: policy.allow_licences[0]: "
         "should be 'permissive', 'copyleft' or 'non-commercial', got 'mit'",
         "mine.yaml:22: augmentations[0].params.rotate: should be a finite number, got nan",

@@ -1,0 +1,84 @@
+"""What a step trains on: clips of the target, drawn by seed and step, as tensors."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import cast
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor
+
+from dancekit.build import PaintingParts
+from dancekit.contracts import Augmentation, Clip, FaceRefiner
+from dancekit.data.training_set import TrainingSet
+from dancekit.training.given import condition_of, face_boxes_of
+
+
+@dataclass(frozen=True, eq=False)
+class Batch:
+    """Clips of T consecutive frames.
+
+    Attributes:
+        conditions: (B, T, C, H, W) condition images.
+        real: (B, T, 3, H, W) true frames in [-1, 1].
+        mask: (B, T, 1, H, W) 1 = the person.
+        plate: (B, 3, H, W) clean plates.
+        boxes: (B, T, 4) face boxes, NaN where no face is seen.
+    """
+
+    conditions: Tensor
+    real: Tensor
+    mask: Tensor
+    plate: Tensor
+    boxes: Tensor
+
+
+def draw_clips(
+    data: TrainingSet,
+    augmentations: Sequence[Augmentation],
+    size: tuple[int, int],
+    *,
+    starts: NDArray[np.intp],
+    length: int,
+    batch: int,
+    seed: int,
+    step: int,
+) -> list[Clip]:
+    """Clips of a step: every draw is a function of seed and step alone.
+
+    Args:
+        data: The target.
+        augmentations: Applied in order, one draw a clip.
+        size: (W, H).
+        starts: First frames that a clip may have.
+        length: T.
+        batch: B.
+        seed: The recipe's.
+        step: Number of the step.
+    """
+    rng = np.random.default_rng([seed, step])
+    clips = []
+    for _ in range(batch):
+        start = int(starts[rng.integers(len(starts))])
+        clip = data.clip(start, length)
+        for augmentation in augmentations:
+            clip = augmentation.apply(clip, augmentation.draw(rng, size))
+        clips.append(clip)
+    return clips
+
+
+def make_batch(clips: Sequence[Clip], painting: PaintingParts, device: str) -> Batch:
+    """Draw the condition images, find the face boxes, and put all of it on the device."""
+    drawn = [condition_of(clip, painting.renderer) for clip in clips]
+    face = cast("FaceRefiner", painting.face)
+    boxes = [torch.from_numpy(face_boxes_of(clip, face)) for clip in clips]
+    return Batch(
+        conditions=torch.stack(drawn).to(device),
+        real=torch.stack([clip.images for clip in clips]).to(device),
+        mask=torch.stack([clip.mask for clip in clips]).to(device),
+        plate=torch.cat([clip.plate for clip in clips]).to(device),
+        boxes=torch.stack(boxes).to(device),
+    )

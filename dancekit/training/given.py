@@ -1,0 +1,51 @@
+"""Condition images and face boxes of a clip: those that came with it, else drawn and found from its poses."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import numpy as np
+from numpy.typing import NDArray
+from torch import Tensor
+
+from dancekit.contracts import Clip, FaceRefiner, Renderer
+from dancekit.errors import IncompatibleParts
+
+if TYPE_CHECKING:
+    from dancekit.config import Recipe
+    from dancekit.data.training_set import TrainingSet
+
+
+def condition_of(clip: Clip, renderer: Renderer) -> Tensor:
+    """(T, C, H, W)."""
+    if clip.condition is not None:
+        return clip.condition
+    return renderer(clip.xy.numpy(), clip.score.numpy())
+
+
+def face_boxes_of(clip: Clip, face: FaceRefiner) -> NDArray[np.float32]:
+    """(T, 4), NaN where no face is seen."""
+    if clip.boxes is not None:
+        return clip.boxes
+    if clip.condition is not None:  # labels without face boxes: their poses are not known
+        return np.full((len(clip.condition), 4), np.nan, np.float32)
+    return face.boxes(clip.xy.numpy(), clip.score.numpy(), clip.skeleton)
+
+
+def check_given(recipe: Recipe, data: TrainingSet) -> None:
+    """Whether a recipe can train on labels that were drawn elsewhere.
+
+    Raises:
+        IncompatibleParts: It would move the poses under them, or its renderer draws something else.
+    """
+    if data.labels is None:
+        return
+    if recipe.augmentations:
+        raise IncompatibleParts(
+            "augmentations move poses, but the imported labels are pictures", hint="augmentations=[]"
+        )
+    if recipe.renderer.name != "edn_sticks":
+        raise IncompatibleParts(
+            f"the imported labels are not drawn by renderer {recipe.renderer.name}",
+            hint="renderer=edn_sticks",
+        )

@@ -1,0 +1,83 @@
+"""Begin a run with what another one has learnt: global stage to local stage, body to face."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from torch import Tensor
+
+from dancekit.errors import UsageError
+from dancekit.training.checkpoint import list_checkpoints
+from dancekit.training.run import Run
+from dancekit.weights.header import read_header, read_tensors
+from dancekit.weights.state_dict import copy_matching
+
+if TYPE_CHECKING:
+    from dancekit.training.state import TrainingState
+
+
+def check_start(path: str) -> None:
+    """Refuse a `train.start_from` that is not there, before any work is done; "" is fine.
+
+    Raises:
+        UsageError: No such file or run, or a run without a checkpoint.
+    """
+    if not path:
+        return
+    place = Path(path)
+    if place.is_dir():
+        if not list_checkpoints(Run(place).checkpoints):
+            raise UsageError(
+                f"train.start_from: {place} holds no checkpoint", hint="name a run that has begun"
+            )
+    elif place.is_file():
+        read_header(place)
+    else:
+        raise UsageError(f"train.start_from: there is no {place}", hint="name a run folder or a dancer file")
+
+
+def start_from(path: str, state: TrainingState) -> dict[str, tuple[int, int]]:
+    """Copy every tensor of equal name and shape into the networks of a run, and its averages.
+
+    Args:
+        path: A run folder (its last checkpoint is taken), or a dancer file.
+        state: A run that has not begun.
+
+    Returns:
+        For each network how many of its tensors were copied, and how many it has.
+
+    Raises:
+        UsageError: Not one tensor of the generator fits.
+    """
+    counts = {}
+    for name, tensors in _networks(Path(path), state).items():
+        network = state.networks[name]
+        copied, left, _ = copy_matching(network, tensors)
+        counts[name] = (len(copied), len(copied) + len(left))
+        if name in state.averages:
+            whole = {key: value.detach().clone() for key, value in network.state_dict().items()}
+            state.averages[name].load(whole, 0)
+    if not counts.get("generator", (0, 0))[0]:
+        raise UsageError(
+            f"train.start_from: no weight of {path} fits generator {state.recipe.generator.name}",
+            hint="its layers must have the same widths (a local generator: twice the ngf around it)",
+        )
+    return counts
+
+
+def _networks(path: Path, state: TrainingState) -> dict[str, dict[str, Tensor]]:
+    if path.is_dir():
+        last = list_checkpoints(Run(path).checkpoints)[-1]
+        files = {name: last / f"{name}.safetensors" for name in state.networks}
+        return {name: read_tensors(file) for name, file in files.items() if file.exists()}
+    names = list(read_header(path).tensors)
+    found = {}
+    for network in state.networks:
+        mine = [name for name in names if name.startswith(f"{network}.")]
+        if mine:
+            found[network] = {
+                name.removeprefix(f"{network}."): value.float() if value.is_floating_point() else value
+                for name, value in read_tensors(path, mine).items()
+            }
+    return found

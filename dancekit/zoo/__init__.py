@@ -1,0 +1,1 @@
+"""Weights of others: official checkpoints to dancer files and back."""
