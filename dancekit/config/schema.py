@@ -145,6 +145,8 @@ class TrainConfig(_Model):
             the generator alone learns each of its gradients is applied twice; the face's adversarial loss looks
             at the last sample of a batch only; and one face box serves all frames of a batch. `none` does it
             right.
+        hold_out: Share of the clip, at its end, that training never shows the networks, for `dancekit evaluate RUN`;
+            0 for none. (Window and clean plate are measured on the whole clip.)
         start_from: A run folder or a dancer file to begin with: every tensor of equal name and shape is taken,
             from a global generator into a local one, say. Empty for random weights.
         optimizer: Learning rates and their course.
@@ -161,6 +163,7 @@ class TrainConfig(_Model):
     order: Literal["together", "discriminator_first"] = "together"
     pool: Annotated[int, Field(ge=0, le=1000)] = 0
     compat: Literal["none", "edn"] = "none"
+    hold_out: Annotated[float, Field(ge=0, le=0.9)] = 0.0
     start_from: str = ""
     optimizer: Optimizer = Optimizer()
     stages: Annotated[list[Stage], Field(min_length=1)] = [

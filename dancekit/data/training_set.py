@@ -63,11 +63,25 @@ class TrainingSet:
     def __len__(self) -> int:
         return len(self.frames)
 
-    def starts(self, length: int) -> NDArray[np.intp]:
-        """Where clips of `length` frames can start: the person is found in all of them."""
+    def shown(self, hold_out: float) -> int:
+        """How many frames, from the first on, training may look at if this share of them is held out."""
+        return len(self) - round(hold_out * len(self))
+
+    def starts(self, length: int, *, hold_out: float = 0.0) -> NDArray[np.intp]:
+        """Where clips of `length` frames can start: the person is found in all of them, and none is held out.
+
+        Raises:
+            PoseError: Nowhere.
+        """
         found = self.target.found.astype(int)
         if self.labels is not None:
             found = np.ones(len(self), int)
+        found[self.shown(hold_out) :] = 0
+        if len(found) < length or not (np.convolve(found, np.ones(length, int), "valid") == length).any():
+            raise PoseError(
+                f"no {length} consecutive frames with a person are left of {len(self)} to train on",
+                hint="a longer clip, or a smaller train.hold_out",
+            )
         runs = np.convolve(found, np.ones(length, int), "valid") == length
         return np.flatnonzero(runs)
 

@@ -29,7 +29,7 @@ from dancekit.evaluate.frames import (
     frames_sha256,
     open_frames,
 )
-from dancekit.evaluate.known import Known, known_clip, known_run, tracked_poses
+from dancekit.evaluate.known import Known, held_out, known_clip, known_run, only, tracked_poses
 from dancekit.evaluate.ladder import POSE_OF_TRUTH, TITLES, TRUE_POSE, TRUE_SOURCE_POSE
 from dancekit.evaluate.measures import Measure, make_measures, metric_weights
 from dancekit.evaluate.protocols import Protocol
@@ -179,7 +179,7 @@ class _Job:
             if inputs.source is not None:
                 self.asked_from = dancer.poses_of(inputs.source, recipe=self.recipe, progress=self.progress)
                 self._line_up(inputs.source)
-        self._warn_of_training_frames()
+        self._choose_unseen()
 
     def _line_up(self, source: Path) -> None:
         """One rate and one length for source and clip, or an error."""
@@ -204,14 +204,24 @@ class _Job:
         )
         known.count = min(here, there)
 
-    def _warn_of_training_frames(self) -> None:
+    def _choose_unseen(self) -> None:
+        """Of the training clip, what training held out; a warning if it held out nothing."""
         clip = self.inputs.clip
         trained_on = self.dancer.info.training.get("inputs", {}).get("target")
-        if self.protocol.compare == "frames" and (clip is None or file_sha256(clip) == trained_on):
+        if self.protocol.compare == "poses" or (clip is not None and file_sha256(clip) != trained_on):
+            return
+        unseen = held_out(self.dancer)
+        if unseen is not None and self.inputs.source is None:
+            self.known = only(self.known, *unseen)
             self.warnings.append(
-                "these are frames that training saw: the numbers say how well it learnt them by heart, not how well "
-                "it paints new poses (name a CLIP that it never saw)"
+                f"of the training clip, frames {unseen[0]} to {unseen[1] - 1} are compared: those that training "
+                "held out (train.hold_out)"
             )
+            return
+        self.warnings.append(
+            "these are frames that training saw: the numbers say how well it learnt them by heart, not how well it "
+            "paints new poses (name a CLIP that it never saw, or train with train.hold_out=0.1)"
+        )
 
     # ---- what is scored ----------------------------------------------------------------------------------
 

@@ -17,7 +17,7 @@ from dancekit.data.masks import MaskTrack
 from dancekit.data.poses import TrackedClip, apply_filters, track_person
 from dancekit.data.progress import Progress
 from dancekit.errors import VideoError
-from dancekit.evaluate.frames import ArrayFrames, Source, Windowed, open_frames
+from dancekit.evaluate.frames import ArrayFrames, Chosen, Source, Windowed, open_frames
 from dancekit.evaluate.truth import ExactTruth
 from dancekit.pose.blazepose import BlazePose
 from dancekit.transfer import Dancer
@@ -81,6 +81,27 @@ def known_clip(
     return known
 
 
+def held_out(dancer: Dancer) -> tuple[int, int] | None:
+    """First and one after the last frame of the training clip that training never looked at, if there are any."""
+    found = dancer.info.training.get("held_out")
+    return None if found is None else (int(found[0]), int(found[1]))
+
+
+def only(known: Known, first: int, last: int) -> Known:
+    """Frames `first` to `last - 1`, as a clip of their own."""
+    mask, part = known.mask, slice(first, last)
+    assert known.frames is not None and known.poses is not None
+    return Known(
+        count=last - first,
+        rate=known.rate,
+        frames=Chosen(known.frames, first, last),
+        poses=known.poses[part],
+        mask=None if mask is None else lambda number: mask(number + first),
+        detected=None if known.detected is None else known.detected[part],
+        warnings=known.warnings,
+    )
+
+
 def known_run(dancer: Dancer, rate: Fraction) -> Known:
     """The frames of the training clip that a run folder keeps.
 
@@ -93,7 +114,12 @@ def known_run(dancer: Dancer, rate: Fraction) -> Known:
             f"{folder} holds no frames of the training clip", hint="name a clip: dancekit evaluate RUN CLIP"
         )
     data = training_set.load(folder)
-    known = Known(len(data), rate, ArrayFrames(str(folder), data.frames, rate), data.target)
+    known = Known(
+        len(data),
+        rate,
+        ArrayFrames(str(folder), np.load(folder / "frames.npy", mmap_mode="r"), rate),
+        data.target,
+    )
     known.mask = lambda number: np.asarray(data.masks[number] > 127)
     known.warnings.append("the person's masks are those of training, found by the pose backend, not exact")
     return known

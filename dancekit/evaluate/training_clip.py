@@ -11,7 +11,8 @@ from numpy.typing import NDArray
 
 from dancekit.data.progress import Progress, silent
 from dancekit.errors import UsageError
-from dancekit.evaluate.frames import ArrayFrames, Source, Windowed, open_frames
+from dancekit.evaluate.frames import ArrayFrames, Chosen, Source, Windowed, open_frames
+from dancekit.evaluate.known import held_out
 from dancekit.metrics.baselines import nearest_neighbour, pose_distances, temporal_median
 from dancekit.resources import data_path
 from dancekit.transfer import Dancer
@@ -47,11 +48,6 @@ class TrainingClip:
     poses: PoseSequence
     numbers: NDArray[np.intp]
 
-    def without(self, first: int, last: int) -> TrainingClip:
-        """The same without the poses of frames `first` to `last - 1`."""
-        kept = np.flatnonzero((self.numbers < first) | (self.numbers >= last))
-        return TrainingClip(self.frames, self.poses[kept], self.numbers[kept])
-
 
 def training_clip(dancer: Dancer, target: Path | None) -> TrainingClip | None:
     """The clip of a dancer: the file named, the frames kept in its run folder, or the shipped sample.
@@ -79,17 +75,21 @@ def training_clip(dancer: Dancer, target: Path | None) -> TrainingClip | None:
     if (kept / "frames.npy").exists():
         frames = np.load(kept / "frames.npy", mmap_mode="r")
         if frames.shape[1:3] == dancer.info.window.size[::-1]:
-            source = ArrayFrames(str(kept), frames, dancer.info.rate)
-            return TrainingClip(source, dancer.target, _numbers(dancer.target, len(frames)))
+            return _clip(dancer, ArrayFrames(str(kept), frames, dancer.info.rate))
     sample = data_path("zoo/samples/target.mp4")
     return _of_video(dancer, sample) if file_sha256(sample) == trained_on else None
 
 
 def _of_video(dancer: Dancer, path: Path) -> TrainingClip:
-    source = open_frames(path)
-    return TrainingClip(
-        Windowed(source, dancer.info.window), dancer.target, _numbers(dancer.target, source.count)
-    )
+    return _clip(dancer, Windowed(open_frames(path), dancer.info.window))
+
+
+def _clip(dancer: Dancer, frames: Source) -> TrainingClip:
+    """Without the frames at its end that training held out, if it did."""
+    unseen = held_out(dancer)
+    if unseen is not None:
+        frames = Chosen(frames, 0, unseen[0])
+    return TrainingClip(frames, dancer.target, _numbers(dancer.target, frames.count))
 
 
 def _numbers(poses: PoseSequence, frames: int) -> NDArray[np.intp]:

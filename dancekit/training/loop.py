@@ -129,6 +129,8 @@ def train(
         "recipe_sha256": settings.hash,
         "inputs": inputs,
     }
+    if settings.train.hold_out:
+        record["held_out"] = [data.shown(settings.train.hold_out), len(data)]
     dancer_info = DancerInfo(
         recipe=settings,
         components=component_ids(settings),
@@ -218,5 +220,7 @@ def write_dancer(path: Path, state: TrainingState, info: DancerInfo) -> str:
         for name in ("generator", "face")
         for key, value in state.averages[name].shadow.items()
     }
-    _, encoded = cv2.imencode(".png", cv2.cvtColor(state.data.plate, cv2.COLOR_RGB2BGR))
-    return save_dancer(path, info, networks, target=state.data.target, plate_png=encoded.tobytes())
+    data = state.data
+    target = data.target[slice(0, data.shown(state.recipe.train.hold_out))]
+    _, encoded = cv2.imencode(".png", cv2.cvtColor(data.plate, cv2.COLOR_RGB2BGR))
+    return save_dancer(path, info, networks, target=target, plate_png=encoded.tobytes())

@@ -63,7 +63,7 @@ class TrainingState:
         }
         self.pools = {name: ImagePool(recipe.train.pool) for name in ("discriminator", "face_discriminator")}
         self.averages = {name: EMA(self.networks[name], recipe.train.ema) for name in ("generator", "face")}
-        self._starts = data.starts(self.painting.temporal.clip_length)
+        self._starts = data.starts(self.painting.temporal.clip_length, hold_out=recipe.train.hold_out)
 
     # ---- where we are --------------------------------------------------------------------------------------
 

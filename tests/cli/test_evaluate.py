@@ -10,7 +10,7 @@ from pathlib import Path
 import cv2
 import numpy as np
 import pytest
-from cli_tools import Cli, left_in
+from cli_tools import TINY, Cli, left_in
 
 from dancekit.evaluate.result import Evaluation
 from dancekit.video import VideoWriter, probe, read_frames
@@ -225,6 +225,28 @@ class TestDancer:
         for region in ("frame", "mask"):
             one, other = (each.score("psnr", region).value for each in found)
             assert one == pytest.approx(other, abs=0.02)
+
+    def test_a_reconstruction_of_what_training_held_out(
+        self, cli: Cli, clips: Clips, tmp_path: Path, quick: Path
+    ) -> None:
+        train = ["train", "--target", clips[1], *TINY, "train.steps=1", "face=none", "train.hold_out=0.25"]
+        assert cli(*train, "--out", "run").code == 0
+        facts = json.loads(cli("show", "run/dancer.safetensors", "--json").out)
+        assert facts["training"]["held_out"] == [18, 24]
+        found = []
+        for words in (["run"], ["run", clips[1]]):
+            done = cli("evaluate", *words, "--protocol", quick, "--json")
+            assert done.code == 0, done.err
+            found.append(Evaluation.from_json(json.loads(done.out)))
+        for each in found:
+            assert each.frames == 6
+            assert any("frames 18 to 23 are compared" in text for text in each.warnings)
+            assert not any("training saw" in text for text in each.warnings)
+            assert each.variants[1].score("psnr", "frame").value < 60, (
+                "its own frame is not among the nearest"
+            )
+        one, other = (each.variants[0].score("psnr", "frame").value for each in found)
+        assert one == pytest.approx(other, abs=0.02)
 
     def test_somebody_elses_dance(self, cli: Cli, clips: Clips, dancer: Path, tmp_path: Path) -> None:
         done = cli("evaluate", dancer, clips[0], "--protocol", "cross", "--json")

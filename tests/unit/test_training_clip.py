@@ -6,7 +6,9 @@ from fractions import Fraction
 from pathlib import Path
 
 import numpy as np
+import pytest
 
+from dancekit.errors import PoseError
 from dancekit.evaluate.frames import ArrayFrames
 from dancekit.evaluate.training_clip import MEDIAN_FRAMES, TrainingClip, out_of_range, static_baselines
 from dancekit.metrics.baselines import nearest_neighbour, temporal_median
@@ -88,3 +90,22 @@ def test_a_clip_too_short_to_tell() -> None:
     rng = np.random.default_rng(0)
     train = walk(20, rng)  # within a second of each other: no pose has another to be near to
     assert out_of_range(poses(train), poses(train + 500)) == {}
+
+
+def test_training_never_starts_where_frames_are_held_out() -> None:
+    from dancekit.data.training_set import TrainingSet
+    from dancekit.types import Window
+
+    frames = np.zeros((20, 8, 8, 3), np.uint8)
+    clip = TrainingSet(
+        frames,
+        frames[..., 0],
+        poses(np.ones((20, 17, 2))),
+        Window.full((8, 8)),
+        np.zeros((8, 8, 3), np.uint8),
+    )
+    assert clip.starts(3).tolist() == list(range(18))
+    assert clip.shown(0.25) == 15
+    assert clip.starts(3, hold_out=0.25).tolist() == list(range(13)), "the last one ends with frame 14"
+    with pytest.raises(PoseError, match=r"no 3 consecutive frames.*train\.hold_out"):
+        clip.starts(3, hold_out=0.9)
