@@ -17,6 +17,8 @@ BUILTIN: dict[str, dict[str, str]] = {
     },
     "renderer": {
         "sticks": "dancekit.renderers.sticks:Sticks",
+        "limbs": "dancekit.renderers.limbs:Limbs",
+        "heatmaps": "dancekit.renderers.heatmaps:Heatmaps",
     },
     "generator": {
         "pix2pixhd": "dancekit.generators.pix2pixhd:Pix2PixHD",
@@ -48,6 +50,7 @@ BUILTIN: dict[str, dict[str, str]] = {
         "flip": "dancekit.augmentations.geometry:Flip",
         "affine": "dancekit.augmentations.geometry:Affine",
         "colour": "dancekit.augmentations.photometric:Colour",
+        "drop_limbs": "dancekit.augmentations.keypoints:DropLimbs",
     },
     "metric": {
         "psnr": "dancekit.metrics.image:PSNR",

@@ -216,7 +216,7 @@ def _load_networks(path: Path, info: DancerInfo, device: str) -> PaintingParts:
     import torch
 
     with torch.device("meta"):
-        parts = build_painting(info.recipe, get_skeleton(info.skeleton))
+        parts = build_painting(info.recipe, get_skeleton(info.skeleton), device)
     networks = {"generator": parts.generator, "face": parts.face}
     expected = {
         f"{name}.{key}": list(value.shape)
