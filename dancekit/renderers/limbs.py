@@ -113,4 +113,4 @@ class Limbs:
         if self.confidence:
             light = distance_field.brightness(self._figure, score).to(xy.dtype)
             cover = cover * light[..., None, None]
-        return torch.stack([strokes.amax(1) for strokes in cover.split(self._counts, 1)], 1)
+        return torch.stack([strokes.amax(1) for strokes in torch.split(cover, self._counts, 1)], 1)
