@@ -10,6 +10,8 @@ BUILTIN: dict[str, dict[str, str]] = {
     "filter": {
         "savgol": "dancekit.filters.savgol:SavitzkyGolay",
         "fill_gaps": "dancekit.filters.gaps:FillGaps",
+        "median": "dancekit.filters.median:Median",
+        "window_mean": "dancekit.filters.window_mean:WindowMean",
     },
     "normalizer": {
         "identity": "dancekit.normalizers.identity:Identity",
@@ -17,6 +19,7 @@ BUILTIN: dict[str, dict[str, str]] = {
     },
     "renderer": {
         "sticks": "dancekit.renderers.sticks:Sticks",
+        "edn_sticks": "dancekit.renderers.edn_sticks:EDNSticks",
     },
     "generator": {
         "pix2pixhd": "dancekit.generators.pix2pixhd:Pix2PixHD",
