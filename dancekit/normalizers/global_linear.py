@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from typing import Annotated, Any, Literal
@@ -11,6 +10,7 @@ import numpy as np
 from pydantic import Field
 
 from dancekit.errors import UsageError
+from dancekit.normalizers import edn_compat
 from dancekit.normalizers.statistics import Array, FrameStatistics, ankle_rows, measure, top
 from dancekit.types import PoseSequence
 
@@ -24,16 +24,19 @@ NEAR_MEDIAN = 0.01
 """How far from the median row, in median heights, the standing height is looked for."""
 
 IGNORED_ROWS = 0.01
-"""The top part of all rows that `close` leaves out: a few wrong ankles must not decide it (`paper`)."""
+"""The top part of all rows that `close` leaves out: a few wrong ankles must not decide it."""
 
 IGNORED_HEIGHTS = 0.1
-"""The top part of the heights in a band that is left out, for the same reason (`paper`)."""
+"""The top part of the heights in a band that is left out, for the same reason."""
+
+MEDIAN_FRACTION = {"paper": 0.7, "edn_compat": 0.5}
+"""The paper's choice, and the default of the published code."""
 
 SCALE_LIMITS = (0.1, 10.0)
 """A scale beyond these is clamped and warned of: something was measured wrongly."""
 
 EXTRAPOLATION = 0.5
-"""How far beyond close and far, as a part of their distance, the scale still changes (`paper`)."""
+"""How far beyond close and far, as a part of their distance, the scale still changes."""
 
 
 @dataclass(frozen=True)
@@ -80,17 +83,16 @@ class GlobalLinear:
     like a step away from the camera.
 
     Args:
-        mode: `paper`: the paper's method. `edn`: as the published code does it: the lower ankle, its own rule
-            against amplified depth, and plain maxima.
+        mode: `paper`: the paper's method. `edn_compat`: number for number what the published code does
+            (`edn_compat.py`); all other parameters but `median_fraction` are then its own.
         ankle: What a frame's row is: the `mean` of both ankles (the paper's), or the `lower` one, so that a
             lifted foot does not look like a step away from the camera.
         median_fraction: How far beyond the median, as a part of (close - median), the far position may be.
-            0.7 is the paper's, 0.5 the code's.
+            None for the paper's 0.7, or the code's 0.5 with `edn_compat`.
         center: What stays in place horizontally.
         amplify: At most so many times the source's own movement in depth (in body heights) is made of it. A
             source that dances on the spot has no depth but its steps, and they must not become leaps over all
-            of the target's floor. The target's rows are then shrunk about their middle. `edn` has its own
-            rule.
+            of the target's floor. The target's rows are then shrunk about their middle.
 
     Source: Chan et al., Everybody Dance Now (ICCV 2019), appendix 8.5.
     """
@@ -100,18 +102,20 @@ class GlobalLinear:
     def __init__(
         self,
         *,
-        mode: Literal["paper", "edn"] = "paper",
+        mode: Literal["paper", "edn_compat"] = "paper",
         ankle: Literal["mean", "lower"] = "mean",
-        median_fraction: Annotated[float, Field(gt=0, le=1)] = 0.7,
+        median_fraction: Annotated[float, Field(gt=0, le=1)] | None = None,
         center: Literal["track", "frame"] = "track",
         amplify: Annotated[float, Field(ge=1)] = 1.5,
     ) -> None:
+        if median_fraction is None:
+            median_fraction = MEDIAN_FRACTION[mode]
         if not 0 < median_fraction <= 1:
             raise UsageError(f"global_linear: median_fraction is {median_fraction}, must be in (0, 1]")
         if not amplify >= 1:
             raise UsageError(f"global_linear: amplify is {amplify}, must be at least 1")
         self.mode = mode
-        self.ankle = "lower" if mode == "edn" else ankle
+        self.ankle = ankle
         self.median_fraction = median_fraction
         self.center = center
         self.amplify = amplify
@@ -129,6 +133,9 @@ class GlobalLinear:
         Raises:
             PoseError: Head and both ankles are seen together in fewer than 5 frames of a clip.
         """
+        if self.mode == "edn_compat":
+            fraction = self.median_fraction
+            return edn_compat.fit(source, target, source_fraction=fraction, target_fraction=fraction)
         warnings: list[str] = []
         frames = {"source": measure(source, "source"), "target": measure(target, "target")}
         for who, seen in frames.items():
@@ -158,6 +165,8 @@ class GlobalLinear:
         Raises:
             PoseError: No ankle is seen in any frame.
         """
+        if fitted["mode"] == "edn_compat":
+            return edn_compat.apply(fitted, poses)
         y = ankle_rows(poses, lower=fitted["ankle"] == "lower")
         beyond = y - fitted["s_far"]
         landing = fitted["t_far"] + fitted["slope"] * beyond
@@ -171,21 +180,18 @@ class GlobalLinear:
 
     def _ground(self, frames: FrameStatistics) -> Ground:
         rows = self._rows(frames)
-        close, median = top(rows, self._ignored(IGNORED_ROWS)), float(np.median(rows))
+        close, median = top(rows, IGNORED_ROWS), float(np.median(rows))
         beyond = median - rows
         beyond = beyond[(beyond > 0) & (beyond < self.median_fraction * (close - median))]
         far = median - float(beyond.max()) if len(beyond) else median
         # not the median height: that says how much somebody crouches in this dance, not how tall they are
         heights = frames.height[frames.usable]
         near = np.abs(rows - median) <= NEAR_MEDIAN * float(np.median(heights))
-        height = top(heights[near], self._ignored(IGNORED_HEIGHTS))
+        height = top(heights[near], IGNORED_HEIGHTS)
         return Ground(close, far, median, height, float(np.median(frames.x[frames.usable])))
 
     def _rows(self, frames: FrameStatistics) -> Array:
         return (frames.lower_ankle_y if self.ankle == "lower" else frames.ankle_y)[frames.usable]
-
-    def _ignored(self, part: float) -> float:
-        return 0.0 if self.mode == "edn" else part
 
     def _line(
         self, frames: Mapping[str, FrameStatistics], s: Ground, t: Ground, warnings: list[str]
@@ -197,7 +203,7 @@ class GlobalLinear:
                 warnings.append(f"the {who} hardly moves in depth ({span:.1f} px): one scale for all frames")
         if depth[0] < LEAST_DEPTH * s.height or depth[1] < LEAST_DEPTH * t.height:
             return _similarity(s, t, warnings)
-        limit = depth[0] if self.mode == "edn" else self.amplify * depth[0] * t.height / s.height
+        limit = self.amplify * depth[0] * t.height / s.height
         t_close, t_far = t.close, t.far
         if depth[1] > limit:
             warnings.append(
@@ -211,7 +217,7 @@ class GlobalLinear:
             _clamped(theirs / ours, warnings) for theirs, ours in zip(t_heights, s_heights, strict=True)
         )
         c_slope = (c_close - c_far) / depth[0]
-        reach = math.inf if self.mode == "edn" else EXTRAPOLATION * abs(c_close - c_far)
+        reach = EXTRAPOLATION * abs(c_close - c_far)
         return {
             "s_close": s.close,
             "s_far": s.far,
@@ -238,9 +244,9 @@ class GlobalLinear:
             near = distance <= BAND * (close - far)
             if not near.any():
                 near = distance <= np.sort(distance)[4]
-            found.append(top(heights[near], self._ignored(IGNORED_HEIGHTS)))
+            found.append(top(heights[near], IGNORED_HEIGHTS))
         # nobody is taller than at their closest: else they crouched there (the published code's rule)
-        overall = top(heights, self._ignored(IGNORED_ROWS))
+        overall = top(heights, IGNORED_ROWS)
         if overall - found[0] > 0.1 * overall:
             found[0] = overall
         return found[0], found[1]

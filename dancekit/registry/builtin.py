@@ -10,6 +10,8 @@ BUILTIN: dict[str, dict[str, str]] = {
     "filter": {
         "savgol": "dancekit.filters.savgol:SavitzkyGolay",
         "fill_gaps": "dancekit.filters.gaps:FillGaps",
+        "median": "dancekit.filters.median:Median",
+        "window_mean": "dancekit.filters.window_mean:WindowMean",
     },
     "normalizer": {
         "identity": "dancekit.normalizers.identity:Identity",
@@ -19,6 +21,7 @@ BUILTIN: dict[str, dict[str, str]] = {
         "sticks": "dancekit.renderers.sticks:Sticks",
         "limbs": "dancekit.renderers.limbs:Limbs",
         "heatmaps": "dancekit.renderers.heatmaps:Heatmaps",
+        "edn_sticks": "dancekit.renderers.edn_sticks:EDNSticks",
     },
     "generator": {
         "pix2pixhd": "dancekit.generators.pix2pixhd:Pix2PixHD",

@@ -22,6 +22,9 @@ SIZES = {
     "blazepose_33": 33,
     "halpe_26": 26,
     "wholebody_133": 133,
+    "body_18_face_hands": 130,
+    "body_23_face_hands": 135,
+    "body_25_face_hands": 137,
 }
 
 
