@@ -56,7 +56,7 @@ class PoseStatistics:
         )
 
 
-def pose_statistics(xy: Array, score: Array, skeleton: Skeleton) -> PoseStatistics:
+def pose_statistics(xy: Array, score: NDArray[np.floating[Any]], skeleton: Skeleton) -> PoseStatistics:
     """Measure every frame.
 
     A frame counts if the nose or both ears, the right ankle and the *left ear* are seen: the original tests

@@ -187,7 +187,6 @@ def shrink(canvas: Picture, size: tuple[int, int], box: Box | None = None) -> Pi
     if box[0] < box[2] and box[1] < box[3]:
         source = (low[0] * scale[0], low[1] * scale[1], high[0] * scale[0], high[1] * scale[1])
         part = (high[0] - low[0], high[1] - low[1])
-        result[low[1] : high[1], low[0] : high[0]] = picture.resize(
-            part, Image.Resampling.LANCZOS, box=source
-        )
+        smaller = picture.resize(part, Image.Resampling.LANCZOS, box=source)
+        result[low[1] : high[1], low[0] : high[0]] = np.asarray(smaller)
     return result
