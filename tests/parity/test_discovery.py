@@ -25,7 +25,9 @@ def test_the_folder_holds_cases() -> None:
 @pytest.mark.parametrize("case", find_cases(), ids=str)
 def test_the_case_has_one_checker(case: Case, checked: dict[str, str]) -> None:
     found = matching(case, checked)
-    assert len(found) == 1, f"{case.path} is checked by {[checked[pattern] for pattern in found] or 'no test'}"
+    assert len(found) == 1, (
+        f"{case.path} is checked by {[checked[pattern] for pattern in found] or 'no test'}"
+    )
     assert case.path.is_file() or (case.path / "meta.json").is_file()
 
 

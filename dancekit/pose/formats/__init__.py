@@ -4,6 +4,6 @@
 `dancekit.pose.openpose`.
 """
 
-from dancekit.pose.formats.files import FORMATS, is_pose_file, read_poses, write_poses
+from dancekit.pose.formats.files import FORMATS, Format, as_openpose, encode_poses, is_pose_file, read_poses
 
-__all__ = ["FORMATS", "is_pose_file", "read_poses", "write_poses"]
+__all__ = ["FORMATS", "Format", "as_openpose", "encode_poses", "is_pose_file", "read_poses"]

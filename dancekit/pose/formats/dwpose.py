@@ -17,7 +17,11 @@ import numpy as np
 from dancekit.pose.formats.people import Source, dump, one_person, people, triples
 from dancekit.types import PoseSequence, Skeleton, get_skeleton
 
-PARTS = {"face": "face_keypoints_2d", "left_hand": "hand_left_keypoints_2d", "right_hand": "hand_right_keypoints_2d"}
+PARTS = {
+    "face": "face_keypoints_2d",
+    "left_hand": "hand_left_keypoints_2d",
+    "right_hand": "hand_right_keypoints_2d",
+}
 """Parts of the skeleton and their keys; the body's is `pose_keypoints_2d`."""
 
 BODY = 18

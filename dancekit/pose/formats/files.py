@@ -7,12 +7,14 @@ from fractions import Fraction
 from pathlib import Path
 from typing import Literal, get_args
 
-from dancekit.errors import PoseError, UsageError
+import numpy as np
+
+from dancekit.errors import PoseError, UnknownName
 from dancekit.pose.formats.coco import is_coco, read_coco, write_coco
 from dancekit.pose.formats.dwpose import is_dwpose, read_dwpose, write_dwpose
 from dancekit.pose.formats.mediapipe import is_mediapipe, read_mediapipe, write_mediapipe
 from dancekit.pose.formats.people import Source
-from dancekit.pose.openpose import read_openpose, write_openpose
+from dancekit.pose.openpose import read_openpose
 from dancekit.types import PoseSequence
 
 Format = Literal["npz", "coco", "wholebody", "mediapipe", "dwpose", "openpose"]
@@ -26,7 +28,9 @@ def is_pose_file(path: Path) -> bool:
     return path.is_dir() or path.suffix.lower() in (".npz", ".json")
 
 
-def read_poses(path: Path, *, size: tuple[int, int] | None = None, rate: Fraction | None = None) -> PoseSequence:
+def read_poses(
+    path: Path, *, size: tuple[int, int] | None = None, rate: Fraction | None = None
+) -> PoseSequence:
     """Read a pose file; what it is shows in it.
 
     Args:
@@ -68,32 +72,32 @@ def read_poses(path: Path, *, size: tuple[int, int] | None = None, rate: Fractio
     )
 
 
-def write_poses(poses: PoseSequence, path: Path, form: str) -> str | None:
-    """Write a pose file; converted to the skeleton of the format where it is another.
+def encode_poses(poses: PoseSequence, form: str) -> str:
+    """The text of a JSON file; poses are converted to the skeleton of the format where it is another.
 
     Args:
         poses: What to write.
-        path: The file; a folder for `openpose`.
-        form: One of `FORMATS`.
-
-    Returns:
-        The text to write for the JSON formats; None where it is written already.
+        form: `coco`, `wholebody`, `mediapipe` or `dwpose`.
 
     Raises:
-        PoseError: It cannot be written.
-        UnknownName: The poses have no joint of the format.
-        UsageError: No such format.
+        UnknownName: No such format, or the poses have no joint of it.
     """
-    if form == "npz":
-        poses.save(path)
-        return None
-    if form == "openpose":
-        write_openpose(poses, path)
-        return None
     if form == "mediapipe":
         return write_mediapipe(poses)
     if form == "dwpose":
         return write_dwpose(poses)
     if form in ("coco", "wholebody"):
         return write_coco(poses, whole=form == "wholebody")
-    raise UsageError(f"no pose format {form!r}", hint=f"there are {', '.join(FORMATS)}")
+    raise UnknownName(f"no JSON pose format {form!r}", hint="coco, wholebody, mediapipe or dwpose")
+
+
+def as_openpose(poses: PoseSequence, rate: Fraction) -> PoseSequence:
+    """Poses as `dancekit.pose.openpose.write_openpose` takes them.
+
+    In a body of OpenPose (BODY_25 unless they are in one), with face and hands where there are any, and frames
+    numbered from 0, as the files hold no times.
+    """
+    name = poses.skeleton.name
+    if not name.startswith(("body_18", "body_23", "body_25")):
+        name = "body_25_face_hands" if poses.skeleton.parts.get("left_hand") else "body_25"
+    return poses.to(name).replace(pts=np.arange(len(poses)), time_base=1 / rate)

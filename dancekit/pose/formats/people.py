@@ -41,7 +41,9 @@ class Source:
         """
         size = found or self.size
         if size is None or min(size) < 1:
-            raise PoseError(f"{self.path} does not say how large the frames are", hint="add --size WIDTHxHEIGHT")
+            raise PoseError(
+                f"{self.path} does not say how large the frames are", hint="add --size WIDTHxHEIGHT"
+            )
         return int(size[0]), int(size[1])
 
     def times(self, pts: Sequence[Any], time_base: str | None, frames: int) -> tuple[list[int], Fraction]:
@@ -67,16 +69,19 @@ def people(points: Sequence[Any], joints: int) -> Detections:
     Raises:
         ValueError: Not so many numbers, or no numbers.
     """
-    found = np.asarray(points, np.float64).reshape(len(points), -1)
-    if len(points) and found.shape[1] != 3 * joints:
-        raise ValueError(f"{found.shape[1]} numbers for {joints} joints, expected {3 * joints}")
-    found = found.reshape(len(points), joints, 3)
-    there = (found[..., 2] > 0) & np.isfinite(found).all(-1)
+    if not len(points):
+        return Detections.nobody(joints)
+    flat = np.asarray(points, np.float64).reshape(len(points), -1)
+    if flat.shape[1] != 3 * joints:
+        raise ValueError(f"{flat.shape[1]} numbers for {joints} joints, expected {3 * joints}")
+    found = flat.reshape(len(points), joints, 3)
+    there = (found[..., 2] > 0) & (np.abs(found) < np.finfo(np.float32).max).all(-1)
     found, there = found[there.any(1)], there[there.any(1)]
     xy = np.where(there[..., None], found[..., :2], np.nan).astype(np.float32)
     score = np.where(there, found[..., 2], 0.0).astype(np.float32)
-    box = np.concatenate([np.nanmin(xy, 1), np.nanmax(xy, 1)], 1) if len(xy) else np.zeros((0, 4), np.float32)
-    return Detections(xy, score, box)
+    if not len(xy):
+        return Detections.nobody(joints)
+    return Detections(xy, score, np.concatenate([np.nanmin(xy, 1), np.nanmax(xy, 1)], 1))
 
 
 def one_person(
