@@ -121,8 +121,8 @@ class Look:
             change of brightness, so exposure and noise do not count.
         brightness: Median over the frames of the person's mean grey level, 0 to 255.
         clipped: Share of the pixels of the person's box that are white beyond what the camera can show.
-        flicker: How much the background's brightness goes up and down: the range of its median between the
-            10th and the 90th percentile of the frames, grey levels.
+        flicker: How much the background's brightness goes up and down about its own median: the range
+            between the 10th and the 90th percentile of the frames, grey levels.
     """
 
     changed: float
@@ -171,11 +171,11 @@ def _changes(backgrounds: list[NDArray[Any]]) -> tuple[float, float]:
     if not seen.any():
         return 0.0, 0.0
     part = stack[:, seen]
-    level = np.nanmedian(part, axis=1, keepdims=True)
-    part = part - level
+    # each pixel against itself: the person's box hides another part of the background in every frame
+    low, high = np.nanquantile(np.nanmedian(part - np.nanmedian(part, axis=0), axis=1), [0.1, 0.9])
+    part = part - np.nanmedian(part, axis=1, keepdims=True)
     difference = np.abs(part - np.nanmedian(part, axis=0))
     known = np.isfinite(difference)
-    low, high = np.nanquantile(level, [0.1, 0.9])
     return float((difference[known] > _GREY_STEP).mean()), float(high - low)
 
 

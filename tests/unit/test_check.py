@@ -190,3 +190,16 @@ def test_light(tmp_path: Path, level: float, swing: float, words: str | None) ->
     warnings = check_target(info, standing(), (96, 96)).warnings
     assert len(warnings) == (words is not None)
     assert words is None or words in warnings[0]
+
+
+def test_somebody_who_walks_past_light_and_dark_walls_is_no_flicker(tmp_path: Path) -> None:
+    """The box hides another part of the background in every frame; the light stays as it is."""
+    wall = np.full((SIZE[1], SIZE[0], 3), 60, np.uint8)
+    wall[:, 80:] = 180
+    with VideoWriter(tmp_path / "c.mp4", size=SIZE, time_base=Fraction(1), rate=RATE) as writer:
+        for number in range(FRAMES):
+            writer.write(wall, number)
+    poses = standing()
+    xy = np.array(poses.xy)
+    xy[..., 0] += np.linspace(-60, 60, FRAMES)[:, None]
+    assert look_at(tmp_path / "c.mp4", poses.replace(xy=xy), FRAMES).flicker < 2
