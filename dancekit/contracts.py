@@ -374,6 +374,9 @@ class Metric(Protocol):
 
     A long clip is scored in chunks: a metric sees each frame together with the `context` frames before it, so
     that memory does not grow with the clip.
+
+    Optional: `regions(fake, real, masks: Mapping[str, mask | None]) -> dict[str, (T,)]`, the same numbers for
+    several masks at once, for a metric that can look at each frame once for all of them.
     """
 
     version: int

@@ -12,7 +12,8 @@ from numpy.typing import NDArray
 from dancekit.data.framing import crop
 from dancekit.data.training_set import crop_mask
 from dancekit.errors import VideoError
-from dancekit.metrics.image import PSNR, SSIM, Sharpness
+from dancekit.metrics.image import PSNR, Sharpness
+from dancekit.metrics.structure import SSIM
 from dancekit.types import Window
 from dancekit.video import read_frames
 

@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 from pydantic import Field
 from torch import Tensor, nn
 
-from dancekit.faces.boxes import face_boxes
+from dancekit.boxes import face_boxes
 from dancekit.layers import channels_last, global_generator, init_gan
 from dancekit.types import Skeleton
 

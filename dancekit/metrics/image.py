@@ -1,25 +1,62 @@
-"""PSNR, SSIM and sharpness of single frames, everywhere or inside a mask.
+"""L1, PSNR and sharpness of single frames, everywhere or inside masks. SSIM is in `structure.py`.
 
-Frames go through one at a time, so memory does not grow with the length of a clip.
+Frames go through one at a time, so memory does not grow with the length of a clip. All of this is OpenCV and
+numpy on the CPU, whatever the device of the networks: a number does not depend on the machine, and one core
+is fast enough (PyTorch's CPU convolutions take ten times as long as OpenCV for the same blur).
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Mapping
 
 import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from dancekit.errors import UsageError
+from dancekit.metrics.frames import EVERYWHERE, Frames, Map, Mask, mean, score_regions
 
 _PEAK = 255.0
-_WINDOW, _SIGMA = 11, 1.5
-_FLAT = 1e-9  # variance of the Laplacian that is rounding; one pixel off by one grey level gives more
-_LUMA = np.array([0.299, 0.587, 0.114])  # BT.601, as grey is everywhere in image processing
-_C1, _C2 = (0.01 * _PEAK) ** 2, (0.03 * _PEAK) ** 2
+_SUM = np.ones((1, 3), np.float32)
+_MEAN = _SUM / 3
+# BT.601, as grey is everywhere in image processing. In thousandths: a Laplacian of such luma is a whole number
+# below 2^24, so float32 holds it exactly, and an 8-bit luma's own rounding noise stays out.
+_LUMA = np.array([[299, 587, 114]], np.float32)
+_FLAT = 1e-3  # variance of that Laplacian which is rounding; one pixel off by one grey level gives more
 
-_Score = Callable[[NDArray[np.uint8], NDArray[np.uint8], NDArray[np.bool_]], float]
+
+class L1:
+    """Mean absolute difference over the masked pixels and all channels, of images in [0, 1].
+
+    The range is that of the motion transfer papers' tables (Siarohin et al., "First order motion model", 2019,
+    and who compares with it); times 255 it is grey levels. NaN where the mask is empty.
+    """
+
+    version: int = 1
+    higher_is_better: bool = False
+    unit: str = ""
+    context: int = 0
+
+    def __call__(self, fake: Frames, real: Frames, mask: Mask | None) -> NDArray[np.float64]:
+        """Score every frame.
+
+        Args:
+            fake: (T, H, W, 3) uint8.
+            real: (T, H, W, 3) uint8.
+            mask: (T, H, W) bool, where to measure; None for everywhere.
+
+        Returns:
+            (T,) in [0, 1], 0 for equal frames.
+
+        Raises:
+            UsageError: Shapes or dtypes do not agree.
+        """
+        return self.regions(fake, real, {EVERYWHERE: mask})[EVERYWHERE]
+
+    def regions(
+        self, fake: Frames, real: Frames, masks: Mapping[str, Mask | None]
+    ) -> dict[str, NDArray[np.float64]]:
+        """The same for several masks at once, each frame measured once."""
+        return score_regions(_absolute_error, mean, fake, real, masks, reach=0)
 
 
 class PSNR:
@@ -30,10 +67,10 @@ class PSNR:
 
     version: int = 1
     higher_is_better: bool = True
+    unit: str = "dB"
+    context: int = 0
 
-    def __call__(
-        self, fake: NDArray[np.uint8], real: NDArray[np.uint8], mask: NDArray[np.bool_] | None
-    ) -> NDArray[np.float64]:
+    def __call__(self, fake: Frames, real: Frames, mask: Mask | None) -> NDArray[np.float64]:
         """Score every frame.
 
         Args:
@@ -47,43 +84,13 @@ class PSNR:
         Raises:
             UsageError: Shapes or dtypes do not agree.
         """
-        return _frame_by_frame(_psnr, fake, real, mask)
+        return self.regions(fake, real, {EVERYWHERE: mask})[EVERYWHERE]
 
-
-class SSIM:
-    """Structural similarity: the mean of the SSIM map over the masked pixels and all channels.
-
-    Wang, Bovik, Sheikh and Simoncelli, "Image quality assessment: from error visibility to structural
-    similarity", 2004: Gaussian window 11x11 of sigma 1.5, K1 = 0.01, K2 = 0.03, population variance, range
-    255. Frames are continued by reflection under the window, as in torchmetrics, so that feet near the edge
-    count (scikit-image leaves out the 5 outermost rows and columns). NaN where the mask is empty.
-    """
-
-    version: int = 1
-    higher_is_better: bool = True
-
-    def __call__(
-        self, fake: NDArray[np.uint8], real: NDArray[np.uint8], mask: NDArray[np.bool_] | None
-    ) -> NDArray[np.float64]:
-        """Score every frame.
-
-        Args:
-            fake: (T, H, W, 3) uint8, at least 11x11 pixels.
-            real: (T, H, W, 3) uint8.
-            mask: (T, H, W) bool, where to measure; None for everywhere.
-
-        Returns:
-            (T,) in [-1, 1], 1 for equal frames.
-
-        Raises:
-            UsageError: Shapes or dtypes do not agree, or the frames are smaller than the window.
-        """
-        if fake.ndim == 4 and min(fake.shape[1:3]) < _WINDOW:
-            raise UsageError(
-                f"frames of {fake.shape[2]}x{fake.shape[1]} are too small for SSIM",
-                hint=f"at least {_WINDOW}x{_WINDOW} pixels",
-            )
-        return _frame_by_frame(_ssim, fake, real, mask)
+    def regions(
+        self, fake: Frames, real: Frames, masks: Mapping[str, Mask | None]
+    ) -> dict[str, NDArray[np.float64]]:
+        """The same for several masks at once, each frame measured once."""
+        return score_regions(_squared_error, _decibels, fake, real, masks, reach=0)
 
 
 class Sharpness:
@@ -92,14 +99,18 @@ class Sharpness:
     The variance of the Laplacian (4 neighbours) of the luma over the masked pixels, painted over true; that
     as a measure of focus is Pech-Pacheco et al., "Diatom autofocusing in brightfield microscopy", 2000. NaN
     where the mask is empty or the true frame is flat there. Noise scores above 1: what is wanted is near 1.
+
+    Attributes:
+        gate: Within it a painted person counts as sharp. A truth blurred by 2 pixels is far below.
     """
 
     version: int = 1
     higher_is_better: bool = True
+    gate: tuple[float, float] = (0.7, 1.2)
+    unit: str = ""
+    context: int = 0
 
-    def __call__(
-        self, fake: NDArray[np.uint8], real: NDArray[np.uint8], mask: NDArray[np.bool_] | None
-    ) -> NDArray[np.float64]:
+    def __call__(self, fake: Frames, real: Frames, mask: Mask | None) -> NDArray[np.float64]:
         """Score every frame.
 
         Args:
@@ -113,71 +124,42 @@ class Sharpness:
         Raises:
             UsageError: Shapes or dtypes do not agree.
         """
-        return _frame_by_frame(_sharpness, fake, real, mask)
+        return self.regions(fake, real, {EVERYWHERE: mask})[EVERYWHERE]
+
+    def regions(
+        self, fake: Frames, real: Frames, masks: Mapping[str, Mask | None]
+    ) -> dict[str, NDArray[np.float64]]:
+        """The same for several masks at once, each frame measured once."""
+        return score_regions(_laplacians, _ratio_of_variances, fake, real, masks, reach=1)
 
 
-def _frame_by_frame(
-    score: _Score, fake: NDArray[np.uint8], real: NDArray[np.uint8], mask: NDArray[np.bool_] | None
-) -> NDArray[np.float64]:
-    """Check what came in and score each frame that has a masked pixel."""
-    if fake.shape != real.shape or fake.ndim != 4 or fake.shape[-1] != 3:
-        raise UsageError(
-            f"painted frames {fake.shape} and true frames {real.shape} cannot be compared",
-            hint="both (T, H, W, 3), with the same numbers",
-        )
-    for name, frames in (("painted", fake), ("true", real)):
-        if frames.dtype != np.uint8:
-            raise UsageError(f"{name} frames are {frames.dtype}", hint="uint8 RGB, 0 to 255")
-    if mask is not None and (mask.shape != fake.shape[:3] or mask.dtype != np.bool_):
-        raise UsageError(f"mask is {mask.dtype} {mask.shape}", hint=f"bool {fake.shape[:3]}, or None")
-    everywhere = np.ones(fake.shape[1:3], np.bool_)
-    result = np.full(len(fake), np.nan)
-    for frame in range(len(fake)):
-        where = everywhere if mask is None else mask[frame]
-        if where.any():
-            part = _around(where)
-            result[frame] = score(fake[frame][part], real[frame][part], where[part])
-    return result
+def _absolute_error(fake: Frames, real: Frames) -> Map:
+    return np.asarray(cv2.transform(cv2.absdiff(fake, real).astype(np.float32), _MEAN / _PEAK))
 
 
-def _around(where: NDArray[np.bool_]) -> tuple[slice, slice]:
-    """Rows and columns of the masked pixels and of all that a score looks at around them."""
-    reach = _WINDOW // 2 + 1
-    spans = []
-    for axis in (1, 0):
-        hit = np.flatnonzero(where.any(axis))
-        spans.append(slice(max(0, int(hit[0]) - reach), int(hit[-1]) + 1 + reach))
-    return spans[0], spans[1]
+def _squared_error(fake: Frames, real: Frames) -> Map:
+    """(H, W) summed over channels: whole numbers, exact in float32."""
+    error = cv2.absdiff(fake, real).astype(np.float32)
+    return np.asarray(cv2.transform(error * error, _SUM))
 
 
-def _psnr(fake: NDArray[np.uint8], real: NDArray[np.uint8], where: NDArray[np.bool_]) -> float:
-    difference = fake[where].astype(np.float64) - real[where]
-    error = float(np.mean(difference**2))
+def _decibels(errors: Map, where: NDArray[np.uint8] | None) -> float:
+    error = mean(errors, where) / 3
     return float(10 * np.log10(_PEAK**2 / error)) if error > 0 else float("inf")
 
 
-def _ssim(fake: NDArray[np.uint8], real: NDArray[np.uint8], where: NDArray[np.bool_]) -> float:
-    # float64: E[x^2] - E[x]^2 loses 4 digits on bright flat areas, and C2 is only 58
-    x, y = fake.astype(np.float64), real.astype(np.float64)
-    mean_x, mean_y = _blur(x), _blur(y)
-    variances = _blur(x * x + y * y) - mean_x**2 - mean_y**2
-    covariance = _blur(x * y) - mean_x * mean_y
-    similarity = (2 * mean_x * mean_y + _C1) * (2 * covariance + _C2)
-    similarity /= (mean_x**2 + mean_y**2 + _C1) * (variances + _C2)
-    return float(similarity[where].mean())
+def _laplacians(fake: Frames, real: Frames) -> Map:
+    """(H, W, 2): of the painted luma and of the true one."""
+    return np.asarray(cv2.merge([_laplacian(fake), _laplacian(real)]), np.float32)
 
 
-def _blur(image: NDArray[np.float64]) -> NDArray[np.float64]:
-    return np.asarray(
-        cv2.GaussianBlur(image, (_WINDOW, _WINDOW), _SIGMA, borderType=cv2.BORDER_REFLECT_101), np.float64
+def _laplacian(image: Frames) -> Map:
+    luma = cv2.transform(image.astype(np.float32), _LUMA)
+    return np.asarray(cv2.Laplacian(luma, cv2.CV_32F, ksize=1, borderType=cv2.BORDER_REFLECT_101))
+
+
+def _ratio_of_variances(laplacians: Map, where: NDArray[np.uint8] | None) -> float:
+    sharp, reference = (
+        float(deviation) ** 2 for deviation in cv2.meanStdDev(laplacians, mask=where)[1][:, 0]
     )
-
-
-def _sharpness(fake: NDArray[np.uint8], real: NDArray[np.uint8], where: NDArray[np.bool_]) -> float:
-    sharp, reference = (float(_laplacian(image)[where].var(dtype=np.float64)) for image in (fake, real))
     return sharp / reference if reference > _FLAT else float("nan")
-
-
-def _laplacian(image: NDArray[np.uint8]) -> NDArray[np.float64]:
-    luma = image @ _LUMA  # in floats: an 8-bit luma would add its own rounding noise
-    return np.asarray(cv2.Laplacian(luma, cv2.CV_64F, ksize=1, borderType=cv2.BORDER_REFLECT_101))

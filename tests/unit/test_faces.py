@@ -9,7 +9,7 @@ import torch.nn.functional as F
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from dancekit.faces.boxes import face_boxes
+from dancekit.boxes import face_boxes
 from dancekit.faces.none import NoFace
 from dancekit.faces.residual import FEATHER, ResidualFace, crop_boxes, paste_boxes
 from dancekit.types import get_skeleton, skeleton_names

@@ -12,7 +12,8 @@ from dancekit.contracts import Metric
 from dancekit.errors import IncompatibleParts, PoseError, UsageError
 from dancekit.metrics import baselines
 from dancekit.metrics.baselines import nearest_neighbour, pose_distances, temporal_median
-from dancekit.metrics.image import PSNR, SSIM, Sharpness
+from dancekit.metrics.image import PSNR, Sharpness
+from dancekit.metrics.structure import SSIM
 from dancekit.types import PoseSequence, get_skeleton
 
 Video = np.ndarray

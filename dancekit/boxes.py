@@ -1,4 +1,7 @@
-"""Where the face is: square boxes from keypoints of any skeleton that has a nose, eyes or ears."""
+"""Where face and hands are: square boxes from the keypoints of any skeleton.
+
+Below the roles, because a face refiner paints in these boxes and the evaluation measures in them.
+"""
 
 from __future__ import annotations
 
@@ -22,6 +25,14 @@ TORSO_RATIO = 500 / 145
 # How far the head's own estimate may be from the body's: in profile the ears coincide, and a single misplaced
 # ear would blow the box up.
 HEAD_TO_BODY = (0.8, 1.5)
+HEAD_HEIGHT = 225 / 145
+"""Chin to crown, in head widths."""
+HAND_LENGTH = 190 / 145
+"""Wrist to finger tip, in head widths."""
+HAND_ON_FOREARM = 0.38
+"""From wrist to the middle of the hand, in forearms: 95 of 250 mm."""
+HAND_POINTS = 5
+"""A hand with fewer of its own points is looked for at the end of the forearm."""
 SMOOTHING = 5
 """Frames of the running median over the head's width."""
 SMALLEST = 4.0
@@ -55,8 +66,54 @@ def face_boxes(
             _mean([joints.at("nose"), _mean([joints.at("left_eye"), joints.at("right_eye")])]),
         ]
     )
-    width = _running_median(_head_width(joints), SMOOTHING)
-    half = np.where(width * widths >= SMALLEST, width * widths / 2, np.nan)[:, None]
+    return _squares(centre, head_widths(xy, score, skeleton) * widths)
+
+
+def hand_boxes(
+    xy: NDArray[np.float32], score: NDArray[np.float32], skeleton: Skeleton, *, lengths: float = 1.2
+) -> NDArray[np.float32]:
+    """Square boxes around the left and the right hand, at least `lengths` hand lengths wide.
+
+    The centre is the middle of the hand's own points where at least `HAND_POINTS` of them are seen, and lies
+    beyond the wrist in line with the forearm else. Points that reach further widen the box.
+
+    Args:
+        xy: (T, K, 2) pixels, NaN where missing.
+        score: (T, K), 0 where missing.
+        skeleton: What the K joints are.
+        lengths: Side of the box in lengths of an open hand; that length follows from the head's width.
+
+    Returns:
+        (T, 2, 4) float32 left, top, right, bottom of the left hand and of the right one, as `face_boxes`; NaN
+        where neither hand nor forearm, or no size of the body, is seen.
+    """
+    joints = _Joints(xy, score, skeleton)
+    side = head_widths(xy, score, skeleton) * HAND_LENGTH * lengths
+    boxes = []
+    for which in ("left", "right"):
+        wrist = joints.at(f"{which}_wrist")
+        centre = wrist + HAND_ON_FOREARM * (wrist - joints.at(f"{which}_elbow"))
+        points = joints.xy[:, list(skeleton.parts.get(f"{which}_hand", ()))]
+        seen = np.isfinite(points).all(-1, keepdims=True)
+        enough = seen.sum(1) >= HAND_POINTS
+        low = np.where(seen, points, np.inf).min(1, initial=np.inf)
+        high = np.where(seen, points, -np.inf).max(1, initial=-np.inf)
+        extent = np.where(enough, high - low, 0.0).max(1)
+        centre = np.where(enough, (np.where(enough, low, 0) + np.where(enough, high, 0)) / 2, centre)
+        boxes.append(_squares(centre, np.maximum(side, extent)))
+    return np.stack(boxes, 1)
+
+
+def head_widths(
+    xy: NDArray[np.float32], score: NDArray[np.float32], skeleton: Skeleton
+) -> NDArray[np.float64]:
+    """(T,) the head's width (ear to ear, face on) in pixels, smoothed; NaN where nothing tells its size."""
+    return _running_median(_head_width(_Joints(xy, score, skeleton)), SMOOTHING)
+
+
+def _squares(centre: NDArray[np.float64], side: NDArray[np.float64]) -> NDArray[np.float32]:
+    """(T, 2) and (T,) to (T, 4) boxes, NaN where either is or the side is too small."""
+    half = np.where(side >= SMALLEST, side / 2, np.nan)[:, None]
     boxes = np.concatenate([centre - half, centre + half], 1)
     boxes[~np.isfinite(boxes).all(1)] = np.nan
     return boxes.astype(np.float32)
