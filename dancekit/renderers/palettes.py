@@ -126,6 +126,21 @@ def limbs(skeleton: Skeleton, *, hands: bool, face: bool) -> tuple[Limb, ...]:
     return tuple(limb for limb in table if drawable(limb.start, skeleton) and drawable(limb.end, skeleton))
 
 
+def channels_of(table: tuple[Limb, ...]) -> dict[str, tuple[Limb, ...]]:
+    """The limbs of each channel, by its name: a limb alone, or all parts of a finger or of a line of the face."""
+    found: dict[str, tuple[Limb, ...]] = {}
+    for limb in table:
+        name = f"{limb.start}-{limb.end}"
+        side, _, number = limb.end.partition("_hand_")
+        if number:
+            name = f"{side}_finger_{(int(number) - 1) // 4}"
+        elif limb.end.startswith("face_"):
+            at = int(limb.start.removeprefix("face_"))
+            name = next(f"face_{first}_{last}" for first, last, *_ in _FACE if first <= at <= last)
+        found[name] = (*found.get(name, ()), limb)
+    return found
+
+
 def drawable(joint: str, skeleton: Skeleton) -> bool:
     """Whether the skeleton has this joint, or it is the neck or mid-hip and can be made up."""
     return joint in skeleton or (joint in ("neck", "mid_hip") and bool(source_joints(joint, skeleton)))
