@@ -45,6 +45,12 @@ COMMANDS: dict[str, Lazy] = {
         "dancekit.cli.check:check", "Say whether a video will do as a target, and what else to film.", _WORK
     ),
     "pose": Lazy("dancekit.cli.pose:pose", "Find the poses in a video and write them to a file.", _WORK),
+    "evaluate": Lazy(
+        "dancekit.cli.evaluate:evaluate", "Measure a result against the right answer, by a protocol.", _WORK
+    ),
+    "compare": Lazy(
+        "dancekit.cli.compare:compare", "Say which of two results is better, and by what.", _WORK
+    ),
     "import-edn": Lazy(
         "dancekit.cli.import_edn:import_edn", "Take a data folder of Everybody Dance Now to train on.", _WORK
     ),
@@ -52,7 +58,7 @@ COMMANDS: dict[str, Lazy] = {
     "retarget": Lazy(
         "dancekit.cli.retarget:retarget", "Show how a dance is fitted to the target's body and place.", _WORK
     ),
-    "ls": Lazy("dancekit.cli.ls:ls", "List components and recipes.", _LOOK),
+    "ls": Lazy("dancekit.cli.ls:ls", "List components, recipes and protocols.", _LOOK),
     "show": Lazy("dancekit.cli.show:show", "Show a component, a recipe, a dancer or a pose file.", _LOOK),
     "cp": Lazy("dancekit.cli.cp:cp", "Copy a packaged recipe, to change it.", _LOOK),
     "validate": Lazy("dancekit.cli.validate:validate", "Check recipes and say all that is wrong.", _LOOK),

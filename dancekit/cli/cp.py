@@ -14,13 +14,15 @@ from dancekit.errors import OutputExists, UnknownName, UsageError
 
 
 def cp(
-    recipe: Annotated[str, typer.Argument(metavar="RECIPE", help="A packaged recipe or unit.")],
+    recipe: Annotated[
+        str, typer.Argument(metavar="RECIPE", help="A packaged recipe, unit or protocols/NAME.")
+    ],
     destination: Annotated[Path, typer.Argument(metavar="DEST", help="The new file, or a folder.")],
     force: Annotated[bool, typer.Option("--force", help="Replace what is at DEST already.")] = False,
     verbose: Verbose = 0,
     quiet: Quiet = False,
 ) -> None:
-    """Copy a packaged recipe, to change it.
+    """Copy a packaged recipe (or protocol), to change it.
 
     The copy has every comment of the original; what it extends is still
     found in dancekit.
@@ -28,6 +30,7 @@ def cp(
     Examples:
       dancekit cp quick mine.yaml
       dancekit train --target me.mp4 --recipe mine.yaml
+      dancekit cp protocols/self mine.yaml
     """
     terminal = Terminal(verbose=verbose, quiet=quiet)
     source = packaged_file(recipe)
@@ -47,7 +50,7 @@ def cp(
 
 
 def packaged_file(name: str) -> Path:
-    """The file of a packaged recipe (`quick`) or unit (`units/optim/adam_gan.yaml`).
+    """The file of a packaged recipe (`quick`), unit (`units/optim/adam_gan.yaml`) or protocol (`protocols/self`).
 
     Raises:
         UnknownName: There is none.
@@ -57,6 +60,11 @@ def packaged_file(name: str) -> Path:
     from dancekit.registry.core import did_you_mean
     from dancekit.resources import data_path
 
+    head, _, tail = name.partition("/")
+    if head == "protocols":
+        from dancekit.evaluate.protocols import protocol_path
+
+        return protocol_path(tail.removesuffix(".yaml"))
     if not is_file_name(name):
         return recipe_path(name)
     known = packaged_files()

@@ -10,30 +10,35 @@ from dancekit.cli.console import Terminal
 from dancekit.cli.options import Json, Quiet, Verbose
 from dancekit.errors import DancekitError, UnknownName
 
-RECIPES = "recipes"
+RECIPES, PROTOCOLS = "recipes", "protocols"
 
 
 def ls(
     kind: Annotated[
         str | None,
-        typer.Argument(metavar="KIND|recipes", help="Only these: pose, filter, generator, ... or recipes."),
+        typer.Argument(
+            metavar="KIND|recipes|protocols",
+            help="Only these: pose, filter, generator, ..., recipes or protocols.",
+        ),
     ] = None,
     as_json: Json = False,
     verbose: Verbose = 0,
     quiet: Quiet = False,
 ) -> None:
-    """List components and recipes.
+    """List components, recipes and protocols.
 
     Examples:
       dancekit ls
       dancekit ls generator
       dancekit ls recipes --json
+      dancekit ls protocols
     """
     from dancekit.registry import plugin_problems
 
     terminal = Terminal(verbose=verbose, quiet=quiet, as_json=as_json)
-    components = [] if kind == RECIPES else list_all(kind)
+    components = [] if kind in (RECIPES, PROTOCOLS) else list_all(kind)
     recipes = list_recipes() if kind in (None, RECIPES) else []
+    protocols = list_protocols() if kind in (None, PROTOCOLS) else []
     if components:
         foreign = any(each["distribution"] != "dancekit" for each in components)
         head = ["kind", "name", *(["from"] if foreign else []), "what it is"]
@@ -43,10 +48,18 @@ def ls(
         if components:
             terminal.result("")
         terminal.table(["recipe", "what it is for"], [[each["name"], each["summary"]] for each in recipes])
+    if protocols:
+        if components:
+            terminal.result("")
+        terminal.table(
+            ["protocol", "what it measures"], [[each["name"], each["summary"]] for each in protocols]
+        )
     problems = plugin_problems()
     for problem in [*problems, *(_clash(each) for each in components if each["clashes"])]:
         terminal.warn(problem)
-    terminal.json({"components": components, "recipes": recipes, "problems": problems})
+    terminal.json(
+        {"components": components, "recipes": recipes, "protocols": protocols, "problems": problems}
+    )
 
 
 def list_all(kind: str | None) -> list[dict[str, Any]]:
@@ -58,7 +71,7 @@ def list_all(kind: str | None) -> list[dict[str, Any]]:
     from dancekit.registry import kinds, list_components, summary
     from dancekit.registry.core import did_you_mean
 
-    words = [*kinds(), RECIPES]
+    words = [*kinds(), RECIPES, PROTOCOLS]
     if kind is not None and kind not in words:
         raise UnknownName(
             f"there is no kind {kind!r}{did_you_mean(kind, words)}", hint=f"the kinds are {', '.join(words)}"
@@ -84,6 +97,20 @@ def list_recipes() -> list[dict[str, str]]:
     for name in recipe_names():
         try:
             text = summary_of(read_recipe(name)[0])
+        except DancekitError as error:
+            text = f"(broken: {error})"
+        found.append({"name": name, "summary": text})
+    return found
+
+
+def list_protocols() -> list[dict[str, str]]:
+    """Packaged protocols as plain data, each with the first sentence of its description."""
+    from dancekit.evaluate.protocols import load_protocol, protocol_names
+
+    found = []
+    for name in protocol_names():
+        try:
+            text = load_protocol(name).description.partition(". ")[0].rstrip(".") + "."
         except DancekitError as error:
             text = f"(broken: {error})"
         found.append({"name": name, "summary": text})

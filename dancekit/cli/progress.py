@@ -16,9 +16,12 @@ if TYPE_CHECKING:
 LABELS = {
     "files": "reading files",
     "poses": "finding poses",
+    "true poses": "finding poses in the true frames",
+    "training frames": "reading the training clip",
     "frames": "cutting frames",
     "steps": "training",
     "painting": "painting",
+    "scoring": "scoring",
 }
 """What the library calls its work, and what people call it."""
 

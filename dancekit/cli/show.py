@@ -18,19 +18,21 @@ def show(
     name: Annotated[
         str,
         typer.Argument(
-            metavar="NAME|FILE", help="A component, a recipe, a dancer or any safetensors file, a pose file."
+            metavar="NAME|FILE",
+            help="A component, a recipe, a protocol, a dancer or any safetensors file, a pose file.",
         ),
     ],
     as_json: Json = False,
     verbose: Verbose = 0,
     quiet: Quiet = False,
 ) -> None:
-    """Show a component, a recipe, a dancer or a pose file.
+    """Show a component, a recipe, a protocol, a dancer or a pose file.
 
     Examples:
       dancekit show unet
       dancekit show face/none
       dancekit show quick
+      dancekit show protocols/self
       dancekit show runs/me/dancer.safetensors
     """
     terminal = Terminal(verbose=verbose, quiet=quiet, as_json=as_json)
@@ -43,7 +45,9 @@ def show(
         ways = " or ".join(f"dancekit show {each}" for each in found)
         raise UsageError(f"{name!r} means {len(found)} things", hint=ways)
     kind, _, component = found[0].partition("/")
-    if component and kind != "recipes":
+    if kind == "protocols":
+        _show_protocol(terminal, component)
+    elif component and kind != "recipes":
         _show_component(terminal, kind, component)
     else:
         _show_recipe(terminal, component or kind)
@@ -56,6 +60,7 @@ def find_all(name: str) -> list[str]:
         UnknownName: Nothing.
     """
     from dancekit.config import recipe_names
+    from dancekit.evaluate.protocols import protocol_names
     from dancekit.registry import find, kinds, list_components
     from dancekit.registry.core import did_you_mean
 
@@ -65,6 +70,7 @@ def find_all(name: str) -> list[str]:
         return [name]
     entries = dict.fromkeys(f"{entry.kind}/{entry.name}" for entry in list_components())
     everything = [*entries, *(f"recipes/{recipe}" for recipe in recipe_names())]
+    everything += [f"protocols/{protocol}" for protocol in protocol_names()]
     found = [each for each in everything if name in (each, each.partition("/")[2])]
     if found:
         return found
@@ -110,6 +116,14 @@ def _show_recipe(terminal: Terminal, name: str | Path) -> None:
     recipe = load_recipe(name)
     terminal.result(recipe.to_yaml().rstrip())
     terminal.json(recipe.to_json())
+
+
+def _show_protocol(terminal: Terminal, name: str) -> None:
+    from dancekit.evaluate.protocols import load_protocol
+
+    protocol = load_protocol(name)
+    terminal.result(protocol.to_yaml().rstrip())
+    terminal.json(protocol.to_json())
 
 
 def _show_file(terminal: Terminal, path: Path) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 from dataclasses import asdict, dataclass
+from fractions import Fraction
 from pathlib import Path
 
 import numpy as np
@@ -12,10 +13,26 @@ from numpy.typing import NDArray
 from dancekit.data.framing import crop
 from dancekit.data.training_set import crop_mask
 from dancekit.errors import VideoError
-from dancekit.metrics.image import PSNR, Sharpness
-from dancekit.metrics.structure import SSIM
+from dancekit.evaluate.engine import Reference, Stream, score_streams
+from dancekit.evaluate.measures import make_measures
+from dancekit.evaluate.protocols import Protocol
 from dancekit.types import Window
 from dancekit.video import read_frames
+
+PROTOCOL = Protocol.model_validate(
+    {
+        "schema": 1,
+        "name": "demo",
+        "version": 1,
+        "description": "What dancekit demo prints: the person's mask and its box.",
+        "metrics": [
+            {"name": "psnr", "regions": ["mask", "box"]},
+            {"name": "ssim", "regions": ["mask", "box"]},
+            {"name": "sharpness", "regions": ["mask"]},
+        ],
+    }
+)
+_RATE = Fraction(25)  # only intervals look at it, and these scores have none
 
 
 @dataclass(frozen=True)
@@ -85,27 +102,25 @@ def score_frames(fake: NDArray[np.uint8], truth: Truth) -> Scores:
     """
     if fake.shape != truth.frames.shape:
         raise VideoError(f"painted frames have shape {fake.shape}, the truth {truth.frames.shape}")
-    boxes = np.stack([_box_of(mask) for mask in truth.masks])
-    sharpness = Sharpness()(fake, truth.frames, truth.masks)
-    return Scores(
-        psnr_mask=_mean(PSNR()(fake, truth.frames, truth.masks)),
-        ssim_mask=_mean(SSIM()(fake, truth.frames, truth.masks)),
-        psnr_box=_mean(PSNR()(fake, truth.frames, boxes)),
-        ssim_box=_mean(SSIM()(fake, truth.frames, boxes)),
-        sharpness=_mean(sharpness),
-        frames=int(np.isfinite(sharpness).sum()),
+    size = (fake.shape[2], fake.shape[1])
+    reference = Reference(truth.frames, len(fake), size, _RATE, mask=lambda number: truth.masks[number])
+    (variant,) = score_streams(
+        reference,
+        [Stream("result", "painted frames", "result", fake)],
+        PROTOCOL,
+        make_measures(PROTOCOL, "cpu", _RATE),
     )
 
+    def value(metric: str, region: str) -> float:
+        score = variant.score(metric, region)
+        return float("nan") if score is None or score.value is None else score.value
 
-def _box_of(mask: NDArray[np.bool_]) -> NDArray[np.bool_]:
-    """The bounding box of a mask, as a mask."""
-    rows, columns = np.flatnonzero(mask.any(1)), np.flatnonzero(mask.any(0))
-    box = np.zeros_like(mask)
-    if len(rows):
-        box[rows[0] : rows[-1] + 1, columns[0] : columns[-1] + 1] = True
-    return box
-
-
-def _mean(values: NDArray[np.float64]) -> float:
-    """Over frames that could be scored; equal frames (infinite dB) count as 100 dB."""
-    return float(np.nanmean(np.minimum(values, 100.0)))
+    sharpness = variant.score("sharpness", "mask")
+    return Scores(
+        psnr_mask=value("psnr", "mask"),
+        ssim_mask=value("ssim", "mask"),
+        psnr_box=value("psnr", "box"),
+        ssim_box=value("ssim", "box"),
+        sharpness=value("sharpness", "mask"),
+        frames=0 if sharpness is None else sharpness.frames,
+    )

@@ -23,18 +23,21 @@ def head_height(poses: PoseSequence) -> float:
     return float(np.median(known)) if len(known) else float("nan")
 
 
-def region_boxes(poses: PoseSequence) -> Mapping[str, NDArray[np.float32] | None]:
+def region_boxes(
+    poses: PoseSequence, *, smallest_head: float = SMALLEST_HEAD
+) -> Mapping[str, NDArray[np.float32] | None]:
     """Boxes of the face and of the hands, from the poses of the whole clip.
 
     Args:
         poses: Of the true person, in pixels of the frames that are scored.
+        smallest_head: Height of a head in pixels below which nothing is claimed.
 
     Returns:
         `face` (T, 1, 4) and `hands` (T, 2, 4): left, top, right, bottom, pixel centres at integers, NaN where
-        not seen. None where the region is not claimed: the head is less than `SMALLEST_HEAD` pixels high, or
+        not seen. None where the region is not claimed: the head is less than `smallest_head` pixels high, or
         the region is seen in no frame.
     """
-    if not head_height(poses) >= SMALLEST_HEAD:
+    if not head_height(poses) >= smallest_head:
         return {"face": None, "hands": None}
     of = poses.xy, poses.score, poses.skeleton
     found = {"face": face_boxes(*of, widths=FACE_WIDTHS)[:, None], "hands": hand_boxes(*of)}

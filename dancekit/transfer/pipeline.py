@@ -183,7 +183,7 @@ class Dancer:
                 raise UsageError(f"{taken} is an input", hint="choose another name")
             if taken.exists() and not force:
                 raise OutputExists(taken)
-        recipe = self._overridden(overrides)
+        recipe = self.overridden(overrides)
         poses = self.poses_of(origin, recipe=recipe, progress=progress)
         moved, fitted = self.retarget(poses, recipe.normalizer)
         video = None if origin.suffix == ".npz" else probe(origin)
@@ -216,7 +216,12 @@ class Dancer:
         write_whole(sidecar, json.dumps(facts, indent=2, sort_keys=True) + "\n")
         return TransferResult(destination, sidecar, len(poses), missing, fitted, coverage)
 
-    def _overridden(self, overrides: tuple[str, ...] | list[str]) -> Recipe:
+    def overridden(self, overrides: tuple[str, ...] | list[str]) -> Recipe:
+        """The dancer's recipe with another pose backend, filters or normalizer.
+
+        Raises:
+            UsageError: An override changes what the weights depend on.
+        """
         fixed = [text for text in overrides if text.partition("=")[0].split(".")[0] in PAINTING_KEYS]
         if fixed:
             raise UsageError(

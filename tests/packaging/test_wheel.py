@@ -39,8 +39,9 @@ def tracked(root: Path, folder: str) -> set[str]:
 
 def test_the_wheel_holds_all_code_and_data(wheel: zipfile.ZipFile, root: Path) -> None:
     names = set(wheel.namelist())
-    data = tracked(root, "recipes") | tracked(root, "zoo")
-    assert any(name.startswith("recipes/") for name in data) and any(name.startswith("zoo/") for name in data)
+    folders = ("recipes", "protocols", "zoo")
+    data = {name for folder in folders for name in tracked(root, folder)}
+    assert all(any(name.startswith(f"{folder}/") for name in data) for folder in folders)
     assert {f"dancekit/_data/{name}" for name in data} <= names
     assert tracked(root, "dancekit") <= names
     assert "dancekit/py.typed" in names
