@@ -85,6 +85,8 @@ class Evaluation:
         frame_warnings: Text for single frames, by frame number: pose outside of the training range, ...
         fitted: The normalizer's fitted numbers; empty if none was fitted.
         environment: Versions, machine, commit: what a figure in a document has to name.
+        boxes: By region (`face`, `box`, `hands`), for each frame (x, y, w, h) in pixels of `size`, None where
+            there is none: what the report cuts out.
     """
 
     protocol: Mapping[str, Any]
@@ -99,6 +101,7 @@ class Evaluation:
     frame_warnings: Mapping[int, str] = field(default_factory=dict)
     fitted: Mapping[str, Any] = field(default_factory=dict)
     environment: Mapping[str, Any] = field(default_factory=dict)
+    boxes: Mapping[str, tuple[tuple[float, ...] | None, ...]] = field(default_factory=dict)
 
     def to_json(self) -> dict[str, Any]:
         """Plain data for `json.dumps`; `from_json` reads it."""
@@ -129,6 +132,10 @@ class Evaluation:
                 "size": tuple(known["size"]),
                 "warnings": tuple(known["warnings"]),
                 "frame_warnings": {int(key): text for key, text in known["frame_warnings"].items()},
+                "boxes": {
+                    region: tuple(None if box is None else tuple(box) for box in boxes)
+                    for region, boxes in known.get("boxes", {}).items()
+                },
             }
         )
 
