@@ -131,9 +131,16 @@ def write_blind(
         raise UsageError(
             f"the clips of {a.name} and {b.name} are too large for one page", hint="fewer or shorter clips"
         )
-    study = hashlib.sha256(json.dumps([sorted(videos.items()), labels, seed, trials]).encode()).hexdigest()[:16]
+    study = hashlib.sha256(json.dumps([sorted(videos.items()), labels, seed, trials]).encode()).hexdigest()[
+        :16
+    ]
     hidden = [
-        {"segment": segment, "start": segments[segment].start, "stop": segments[segment].stop, "left": "ba"[left]}
+        {
+            "segment": segment,
+            "start": segments[segment].start,
+            "stop": segments[segment].stop,
+            "left": "ba"[left],
+        }
         for segment, left in trials
     ]
     shown = [
@@ -179,16 +186,16 @@ def sum_answers(files: Sequence[Path]) -> Tally:
     for path, sheet in zip(files, sheets, strict=True):
         if sheet["study"] != sheets[0]["study"]:
             raise UsageError(
-                f"{path} answers another page than {files[0]}", hint="add up the answers of one page at a time"
+                f"{path} answers another page than {files[0]}",
+                hint="add up the answers of one page at a time",
             )
         if sheet["session"] in seen:
             raise UsageError(
-                f"{path} holds the same answers as {seen[sheet['session']]}", hint="give each person's file once"
+                f"{path} holds the same answers as {seen[sheet['session']]}",
+                hint="give each person's file once",
             )
         seen[sheet["session"]] = path
-    people = tuple(
-        (sheet["choices"].count("a"), sheet["choices"].count("b")) for sheet in sheets
-    )
+    people = tuple((sheet["choices"].count("a"), sheet["choices"].count("b")) for sheet in sheets)
     wins, losses = sum(person[0] for person in people), sum(person[1] for person in people)
     if wins + losses == 0:
         raise UsageError(f"{files[0]} holds no answer yet", hint="answer at least one trial")

@@ -94,9 +94,7 @@ def _slots(path: Path) -> list[Fraction | None]:
     return sorted(times, key=lambda time: -1 if time is None else time)
 
 
-def _is_exact(
-    path: Path, info: VideoInfo, slots: list[Fraction | None], frames: int, rate: Fraction
-) -> bool:
+def _is_exact(path: Path, info: VideoInfo, slots: list[Fraction | None], frames: int, rate: Fraction) -> bool:
     """Whether every browser plays the file, and finds frame n in the middle of its time slot."""
     with open_video(path) as (container, stream):
         context = stream.codec_context

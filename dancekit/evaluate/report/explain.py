@@ -17,82 +17,105 @@ class Explained:
         text: What it measures and how to read it.
         digits: After the decimal point.
         ideal: The best value where neither more nor less is better; None otherwise.
+        rivals: Whether a baseline that scores better is better: a still picture does not flicker, and a copied
+            frame is sharp, so there the comparison says nothing.
     """
 
     title: str
     text: str
     digits: int = 3
     ideal: float | None = None
+    rivals: bool = False
 
 
 METRICS = {
     "psnr": Explained(
         "PSNR",
         "Peak signal-to-noise ratio: how far the painted colours are from the true ones, on a logarithmic scale. "
-        "One dB more is a fifth less squared error. It forgives blur: read it together with the sharpness.",
+        "One dB more is a fifth less squared error. It forgives blur: read it beside the sharpness.",
         2,
+        rivals=True,
     ),
-    "l1": Explained("L1", "Mean absolute difference of the colours, in grey levels of 255.", 2),
+    "l1": Explained(
+        "L1", "Mean absolute difference of the colours, of 1; times 255 it is grey levels.", 4, rivals=True
+    ),
     "ssim": Explained(
         "SSIM",
-        "Structural similarity: whether edges and texture are where they should be. 1 is equal. "
-        "Wang et al. 2004.",
+        "Structural similarity: whether edges and texture are where they should be. 1 is equal.",
+        rivals=True,
     ),
     "ms_ssim": Explained(
         "MS-SSIM",
-        "SSIM over five sizes of the picture, so that both fine texture and large shapes count. 1 is equal.",
+        "SSIM over five sizes of the picture, so that fine texture and large shapes both count. 1 is equal.",
+        rivals=True,
     ),
     "lpips": Explained(
         "LPIPS",
-        "Distance of the features a recognition network sees: nearer to what people find alike than PSNR. "
+        "Distance of the features that a recognition network sees: nearer to what people find alike than PSNR. "
         "0 is equal.",
+        rivals=True,
     ),
     "fid": Explained(
         "FID",
-        "Distance of the whole set of painted frames from the whole set of true frames, in an Inception "
-        "network's features. It needs many frames: compare only numbers made from equally many.",
+        "Distance of all painted frames together from all true frames, in an Inception network's features. With "
+        "few frames it is biased upwards: compare only numbers made from equally many.",
         1,
     ),
     "sharpness": Explained(
         "Sharpness",
-        "Fine detail in the painted person over that in the true one. 1 is as sharp, less is blurred, more "
-        "is noisy.",
+        "Fine detail in the painted person over that in the true one. 1 is as sharp, less is blurred, more is "
+        "noisy. Real frames are sharp, so baselines made of them are near 1.",
         2,
         ideal=1.0,
     ),
     "warping_error": Explained(
         "Warping error",
-        "How much a painted frame changes beyond what motion explains, over what the truth itself has. "
-        "It shows flicker of moving things.",
+        "How much a painted frame changes beyond what the true motion explains, over what the truth itself has. "
+        "It shows flicker of what moves. Below 0 is calmer than the truth: blur does that.",
     ),
     "frame_difference": Explained(
         "Frame difference",
-        "Error of the change from one frame to the next: whether things move as much as they should.",
+        "How far the change from one frame to the next is from the true change. A constant error of colour does "
+        "not count, one that comes and goes does.",
     ),
-    "flicker": Explained("Flicker", "Brightness that trembles faster than 4 Hz where nothing should move."),
-    "freeze": Explained("Freeze", "One pose held for 75 frames: how much of the picture still moves."),
-    "drift": Explained(
-        "Drift", "The same dance looped to ten minutes: how much the last loop is worse than the first."
+    "flicker": Explained(
+        "Flicker",
+        "Trembling faster than 4 Hz where the truth stands still, over the truth's own. A still picture has none.",
     ),
+    "freeze": Explained(
+        "Freeze", "One pose held: how much the painted picture still changes from frame to frame."
+    ),
+    "drift": Explained("Drift", "A looped dance: how far the last loop is from the first."),
     "pose_distance": Explained(
         "Pose distance",
-        "Mean distance in pixels between joints found in the painted frames and in the true ones "
-        "(the paper's table 3).",
+        "Mean distance between joints found in the painted frame and in the true one (the paper's table 3). "
+        "Lost joints cost nothing here: read it beside the missed joints.",
         2,
+        rivals=True,
     ),
-    "pck": Explained("PCK", "Part of the joints that are found near enough to where they should be."),
-    "missed_detections": Explained(
-        "Missed detections",
-        "Joints that are found in the true frames but not in the painted ones (the paper's table 4).",
+    "pck": Explained(
+        "PCK", "Of the truth's joints, how many are found near enough in the painted frame.", 1, rivals=True
+    ),
+    "missed_joints": Explained(
+        "Missed joints",
+        "Joints found in the true frame but not in the painted one, in an image (the paper's table 4).",
         2,
     ),
     "akd": Explained(
-        "AKD", "Average keypoint distance: pixels between joints found in both frames of a pair.", 2
+        "AKD",
+        "Average keypoint distance: difference of the coordinates of joints found in both.",
+        2,
+        rivals=True,
     ),
-    "swaps": Explained("Left/right swaps", "Frames in which left and right limbs are mistaken for each other."),
-    "foot_skating": Explained("Foot skating", "How far feet slide in the painted frames while they should stand."),
+    "swaps": Explained("Left/right swaps", "Pairs of limbs whose left and right are confused.", 2),
+    "foot_skating": Explained(
+        "Foot skating",
+        "How fast a planted foot slides, in torso lengths a second. The detector's own trembling is in it.",
+    ),
     "accents": Explained(
-        "Accents kept", "Sudden movements of the wrists that are still there, within one frame of their time."
+        "Accents kept",
+        "Of the sudden movements of the true wrists, how many the painted wrists have, too.",
+        1,
     ),
 }
 
@@ -109,15 +132,19 @@ REGIONS = {
 VARIANTS = {
     "nearest_neighbour": "the training frame whose pose is nearest: what copying achieves",
     "temporal_median": "one still picture, the median of all training frames: what doing nothing achieves",
-    "previous_frame": "the true frame before: what being one frame late achieves",
+    "previous_frame": "the true frame before: how bad it is to be one frame late (needs the truth, so it is a "
+    "yardstick, not a rival)",
     "identity_normalizer": "the same dancer without retargeting: what retargeting is worth",
 }
 
+YARDSTICKS = ("previous_frame",)
+"""Baselines made of the truth itself: no result has to beat them."""
+
 LADDER = {
-    "true_pose": "Painting alone: the target's true pose is given.",
-    "pose_of_truth": "The pose is found in the true video: what finding poses costs.",
-    "true_source_pose": "The source's true pose, retargeted: what retargeting costs.",
-    "result": "Everything: the source's pose is found and retargeted.",
+    "true_pose": "What is missing here is painting alone.",
+    "pose_of_truth": "What finding a pose costs.",
+    "true_source_pose": "What retargeting costs.",
+    "result": "The source's pose, found and retargeted: all of it.",
 }
 
 

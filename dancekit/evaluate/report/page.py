@@ -7,7 +7,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any, TypeGuard
 
-from dancekit.evaluate.report.explain import LADDER, REGIONS, VARIANTS, Explained, explain
+from dancekit.evaluate.report.explain import LADDER, REGIONS, VARIANTS, YARDSTICKS, Explained, explain
 from dancekit.evaluate.result import Evaluation, Score, Variant
 
 HEADLINES = (
@@ -31,6 +31,12 @@ HEADLINES = (
 SHOWN = 6
 WORST = 8
 """Worst frames shown for each number."""
+
+_COSTS = {
+    "pose_of_truth": "Finding a pose costs",
+    "true_source_pose": "Retargeting costs",
+    "result": "Both together cost",
+}
 
 EQUAL_DB = 100.0
 """Equal frames have infinitely many dB; the curves show this instead."""
@@ -65,6 +71,12 @@ class Panel:
     beaten: bool = True
 
 
+def short(title: str) -> str:
+    """A variant's title as a heading: without the word that says its kind, with a capital."""
+    words = title.removeprefix("baseline: ").strip() or title
+    return words[:1].upper() + words[1:]
+
+
 def result_of(evaluation: Evaluation) -> Variant | None:
     """What the evaluation is about."""
     return next((variant for variant in evaluation.variants if variant.kind == "result"), None)
@@ -84,7 +96,9 @@ def headlines(evaluation: Evaluation) -> list[Panel]:
 def _panel(score: Score, compared: Sequence[Variant], everyone: Sequence[Variant]) -> Panel:
     words = explain(score.metric)
     theirs = [(variant, variant.score(score.metric, score.region)) for variant in compared]
-    measured = [(variant, other) for variant, other in theirs if other is not None and other.value is not None]
+    measured = [
+        (variant, other) for variant, other in theirs if other is not None and other.value is not None
+    ]
     axis = Axis.over([other for _, other in measured])
     rows = [_row(everyone.index(variant), variant, other, words, axis) for variant, other in measured]
     verdict, beaten = _verdict(score, measured, words)
@@ -105,12 +119,14 @@ def badness(value: float, higher_is_better: bool, words: Explained) -> float:
     return -value if higher_is_better else value
 
 
-def _verdict(
-    score: Score, measured: Sequence[tuple[Variant, Score]], words: Explained
-) -> tuple[str, bool]:
+def _verdict(score: Score, measured: Sequence[tuple[Variant, Score]], words: Explained) -> tuple[str, bool]:
     """A plain sentence on the result against its best baseline, and whether it is the better one."""
-    baselines = [(variant, other) for variant, other in measured if variant.kind == "baseline"]
-    if not baselines or score.value is None:
+    baselines = [
+        (variant, other)
+        for variant, other in measured
+        if variant.kind == "baseline" and variant.name not in YARDSTICKS
+    ]
+    if not baselines or not words.rivals or not _finite(score.value):
         return "", True
 
     def bad(pair: tuple[Variant, Score]) -> float:
@@ -118,12 +134,12 @@ def _verdict(
 
     best, theirs = min(baselines, key=bad)
     margin = bad((best, theirs)) - badness(score.value, score.higher_is_better, words)
+    name = short(best.title)
+    name = name[:1].lower() + name[1:]
     by = _with_unit(f"{abs(margin):.{words.digits}f}", score.unit)
     if margin > 0:
-        return f"Beats every baseline; the best of them, {best.title}, by {by}.", True
-    if margin == 0:
-        return f"No better than {best.title}.", False
-    return f"Worse than {best.title} by {by}.", False
+        return f"{by} better than the best baseline, {name}.", True
+    return (f"{by} worse than a baseline: {name}." if margin < 0 else f"No better than {name}."), False
 
 
 @dataclass(frozen=True)
@@ -153,7 +169,7 @@ class Axis:
 def _row(index: int, variant: Variant, score: Score, words: Explained, axis: Axis) -> Row:
     return Row(
         index,
-        variant.title,
+        short(variant.title),
         variant.kind,
         number(score.value, words.digits),
         interval(score, words.digits),
@@ -185,12 +201,8 @@ def ladder(evaluation: Evaluation) -> Panel | None:
         row = _row(evaluation.variants.index(variant), variant, score, words, axis)
         change = "" if variant is top else f"{-cost:+.2f} dB".replace("-", "−")
         rows.append(replace(row, change=change, meaning=LADDER.get(variant.name, "")))
-        what = {"pose_of_truth": "Finding poses", "true_source_pose": "Retargeting"}.get(variant.name)
-        if variant.kind == "result":
-            what = "Both together"
-        if what:
-            verb = "costs" if what != "Both together" else "cost"
-            sentences.append(f"{what} {verb} {cost:.2f} dB.")
+        if variant.name in _COSTS:
+            sentences.append(f"{_COSTS[variant.name]} {number(cost, 2)} dB.")
     sentences.insert(0, f"With the right pose, painting reaches {number(first.value, 2)} dB.")
     return Panel(words.title, region, "dB", better(first, words), rows, " ".join(sentences))
 
@@ -203,9 +215,7 @@ def table(evaluation: Evaluation) -> list[dict[str, Any]]:
         scores = [variant.score(metric, region) for variant in evaluation.variants]
         known = [score for score in scores if score is not None]
         values = [
-            badness(score.value, score.higher_is_better, words)
-            for score in known
-            if score.value is not None
+            badness(score.value, score.higher_is_better, words) for score in known if score.value is not None
         ]
         least = min(values, default=None)
         groups.append(
@@ -216,6 +226,7 @@ def table(evaluation: Evaluation) -> list[dict[str, Any]]:
                 "unit": known[0].unit,
                 "better": better(known[0], words),
                 "cells": [_cell(score, words, least) for score in scores],
+                "whys": list(dict.fromkeys(s.why for s in known if s.value is None and s.why)),
             }
         )
     return groups
@@ -223,12 +234,12 @@ def table(evaluation: Evaluation) -> list[dict[str, Any]]:
 
 def _cell(score: Score | None, words: Explained, least: float | None) -> dict[str, Any]:
     if score is None:
-        return {"value": "", "interval": "", "why": "not measured", "best": False}
+        return {"value": "", "interval": "", "why": "–", "best": False}
     best = score.value is not None and badness(score.value, score.higher_is_better, words) == least
     return {
         "value": "" if score.value is None else number(score.value, words.digits),
         "interval": interval(score, words.digits),
-        "why": score.why or ("not available" if score.value is None else ""),
+        "why": "not available" if score.value is None else score.why,
         "best": best,
     }
 
@@ -254,7 +265,7 @@ def regions(evaluation: Evaluation) -> dict[str, str]:
 def baselines(evaluation: Evaluation) -> list[tuple[str, str]]:
     """Title and meaning of each baseline."""
     return [
-        (variant.title, VARIANTS.get(variant.name, ""))
+        (short(variant.title), VARIANTS.get(variant.name, ""))
         for variant in evaluation.variants
         if variant.kind == "baseline"
     ]

@@ -20,11 +20,10 @@ Box = tuple[int, int, int, int]
 THUMBNAIL = 150
 """Height of a worst frame's thumbnail, pixels."""
 
-STRIP = 72
-"""Height of the contact strip, pixels."""
+STRIP = 92
+"""Height of the contact strip, pixels; as many pictures as make it `STRIP_WIDTH` wide."""
 
-STRIP_FRAMES = 12
-"""Pictures of the contact strip at most."""
+STRIP_WIDTH = 1100
 
 REGION = 0.25
 """Side of the worst region, as a part of the frame's shorter side."""
@@ -66,7 +65,7 @@ def take_pictures(
     pictures = Pictures(worst=[None] * frames)
     if result is None:
         return pictures
-    count = min(STRIP_FRAMES, frames)
+    count = min(frames, max(4, round(STRIP_WIDTH / (STRIP * size[0] / size[1]))))
     pictures.strip_frames = [int((n + 0.5) * frames / count) for n in range(count)]
     tiles = []
     region: Box | None = None

@@ -68,7 +68,7 @@ def _key(index: int) -> str:
 
 def _titles(evaluation: Evaluation) -> dict[str, str]:
     """Titles of all that can be looked at, in the order of the page: source, result, truth, the others."""
-    titles = {_key(index): variant.title for index, variant in enumerate(evaluation.variants)}
+    titles = {_key(index): page.short(variant.title) for index, variant in enumerate(evaluation.variants)}
     first = next(iter(titles), None)
     ordered = {"source": "Source"} if evaluation.source_video else {}
     if first is not None:
@@ -103,9 +103,9 @@ def _data(
     """What the scripts need."""
     kinds = {_key(index): variant.kind for index, variant in enumerate(evaluation.variants)}
     regions: dict[str, Any] = {}
-    for region, title in (("face", "Face"), ("hands", "Hands"), ("box", "Person")):
-        if region in evaluation.boxes:
-            regions[title] = [box and [round(float(value), 1) for value in box] for box in evaluation.boxes[region]]
+    for region, boxes in evaluation.boxes.items():
+        title = page.short(region.replace("_", " "))
+        regions[title] = [box and [round(float(value), 1) for value in box] for box in boxes]
     if any(pictures.worst):
         regions["Where it differs most"] = pictures.worst
     return {
@@ -136,7 +136,10 @@ def _context(evaluation: Evaluation, rate: Fraction, videos: dict[str, Embedded]
     protocol = evaluation.protocol
     titles = _titles(evaluation)
     name = str(protocol.get("name", "evaluation"))
+    files = {role: str(file.get("name", "")) for role, file in evaluation.inputs.items()}
+    subject = next((files[role] for role in ("fake", "result", "dancer") if files.get(role)), name)
     return {
+        "subject": Path(subject).name,
         "name": name,
         "version": str(protocol.get("version", "")),
         "about": str(protocol.get("summary") or protocol.get("description") or ""),
@@ -147,7 +150,7 @@ def _context(evaluation: Evaluation, rate: Fraction, videos: dict[str, Embedded]
         "headlines": page.headlines(evaluation),
         "ladder": page.ladder(evaluation),
         "table": page.table(evaluation),
-        "variants": [(index, v.title, v.kind) for index, v in enumerate(evaluation.variants)],
+        "variants": [(index, page.short(v.title), v.kind) for index, v in enumerate(evaluation.variants)],
         "glossary": page.glossary(evaluation),
         "regions": page.regions(evaluation),
         "baselines": page.baselines(evaluation),

@@ -1,4 +1,13 @@
 // Parts of the frame, cut out of the videos that are shown, and five consecutive frames side by side.
+// The box in the middle of a square, a little larger, in the video's own pixels.
+function cutOut(size, pen, video, [left, top, width, height], side) {
+  const by = video.videoWidth / size[0];
+  const span = Math.min(Math.max(width, height) * 1.15, Math.min(...size));
+  const x = Math.max(0, Math.min(size[0] - span, left + width / 2 - span / 2));
+  const y = Math.max(0, Math.min(size[1] - span, top + height / 2 - span / 2));
+  pen.drawImage(video, x * by, y * by, span * by, span * by, 0, 0, side, side);
+}
+
 function makeCloseups(data, player, place, views) {
   let cuts = [];
 
@@ -34,19 +43,9 @@ function makeCloseups(data, player, place, views) {
         const video = player.video(key);
         if (!video || video.readyState < 2) return;
         pen.globalCompositeOperation = turn ? "difference" : "source-over";
-        cut(pen, video, box, canvas.width);
+        cutOut(data.size, pen, video, box, canvas.width);
       });
     }
-  }
-
-  // The box in the middle of a square, a little larger, in the video's own pixels.
-  function cut(pen, video, [left, top, width, height], side) {
-    const by = video.videoWidth / data.size[0];
-    const span = Math.min(Math.max(width, height) * 1.15, Math.min(...data.size));
-    const x = Math.max(0, Math.min(data.size[0] - span, left + width / 2 - span / 2));
-    const y = Math.max(0, Math.min(data.size[1] - span, top + height / 2 - span / 2));
-    pen.imageSmoothingEnabled = true;
-    pen.drawImage(video, x * by, y * by, span * by, span * by, 0, 0, side, side);
   }
 
   let waiting = false;
@@ -77,7 +76,10 @@ function makeFive(data, player, table, views) {
     const seen = views().filter((view) => view.kind !== "source" && view.frames);
     const start = Math.max(0, Math.min(player.frame, data.frames - 5));
     const count = Math.min(5, data.frames);
-    const wanted = `${start}:${seen.map((view) => view.key).join()}`;
+    const part = byId("five-part").value;
+    // one place for all five: what moves in it is the picture, not the window
+    const box = part ? data.regions[part].slice(start, start + 5).find((one) => one) || null : null;
+    const wanted = `${start}:${part}:${seen.map((view) => view.key).join()}`;
     if (wanted === shown) return;
     shown = wanted;
     byId("five-from").textContent = String(start);
@@ -102,10 +104,12 @@ function makeFive(data, player, table, views) {
         const drawn = await jump(video, player.timeOf(Math.min(start + i, view.frames - 1)));
         if (mine !== turn) return;
         if (!drawn) continue;
-        const high = Math.min(360, video.videoHeight);
+        const high = box ? 240 : Math.min(360, video.videoHeight);
         canvases[i].height = high;
-        canvases[i].width = Math.round((high * video.videoWidth) / video.videoHeight);
-        canvases[i].getContext("2d").drawImage(video, 0, 0, canvases[i].width, canvases[i].height);
+        canvases[i].width = box ? high : Math.round((high * video.videoWidth) / video.videoHeight);
+        const pen = canvases[i].getContext("2d");
+        if (box) cutOut(data.size, pen, video, box, high);
+        else pen.drawImage(video, 0, 0, canvases[i].width, high);
         canvases[i].dataset.frame = String(start + i);
       }
     }

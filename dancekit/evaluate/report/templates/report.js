@@ -23,10 +23,16 @@ function toggle(view, on) {
       figures.get(view.key)?.remove();
       figures.delete(view.key);
     }
-    const columns = Math.max(1, figures.size);
-    const most = window.matchMedia("(max-width: 640px)").matches ? (columns > 2 ? 2 : columns) : Math.min(columns, 4);
-    byId("screens").style.setProperty("--columns", String(columns === 3 && most === 2 ? 3 : most));
+    layout();
   }
+}
+
+const narrow = window.matchMedia("(max-width: 640px)");
+
+function layout() {
+  const count = Math.max(1, figures.size);
+  const columns = count <= 3 ? count : narrow.matches ? 2 : count === 4 || count > 6 ? 4 : 3;
+  byId("screens").style.setProperty("--columns", String(columns));
 }
 
 function show(view) {
@@ -75,8 +81,8 @@ function read(frame) {
     if (label) label.textContent = value === undefined ? "" : measured(value);
   }
   const runs = data.warnings.filter((run) => run.first <= frame && frame <= run.last);
-  byId("frame-warning").hidden = !runs.length;
-  byId("frame-warning").textContent = runs.map((run) => run.text).join("; ");
+  const warning = byId("frame-warning");
+  if (warning) warning.textContent = runs.map((run) => run.text).join("; ");
   document.querySelectorAll("#worst button").forEach((button) => {
     button.setAttribute("aria-current", String(Number(button.dataset.frame) === frame));
   });
@@ -171,7 +177,7 @@ function keys(event) {
 function start() {
   const result = data.views.find((view) => view.kind === "result");
   for (const view of data.views) {
-    const shownAtFirst = ["source", "truth", "result"].includes(view.kind) || (!view.frames && view.kind === "baseline");
+    const shownAtFirst = ["truth", "result"].includes(view.kind) || (view.kind === "source" && !narrow.matches) || (!view.frames && view.kind === "baseline");
     const box = make("input", { type: "checkbox", checked: shownAtFirst });
     box.dataset.view = view.key;
     const name = view.title + (view.frames ? "" : " (curve only)");
@@ -183,6 +189,9 @@ function start() {
   }
   byId("close-section").hidden = !Object.keys(data.regions).length || !data.views.some((view) => view.frames);
   byId("five-section").hidden = !data.views.some((view) => view.frames && view.kind !== "source");
+  for (const title of Object.keys(data.regions)) byId("five-part").append(make("option", { value: title, textContent: title }));
+  byId("five-part").addEventListener("change", () => five.rebuild());
+  narrow.addEventListener("change", layout);
   controls();
   player.on("frame", read);
   player.on("state", (_, playing) => {
