@@ -37,4 +37,6 @@ def browser(chromium: Any) -> Iterator[Any]:
     chromium.set_window_size(1280, 900)
     chromium.get_log("browser")
     yield chromium
-    assert [entry["message"] for entry in chromium.get_log("browser")] == []
+    messages = [entry["message"] for entry in chromium.get_log("browser")]
+    # a hint to the test, which reads pixels out of the page's canvases
+    assert [message for message in messages if "willReadFrequently" not in message] == []
