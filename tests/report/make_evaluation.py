@@ -13,14 +13,14 @@ from dancekit.evaluate.result import Evaluation, Score, Variant
 from dancekit.video import VideoWriter
 
 FRAMES, SIZE, RATE = 40, (128, 96), Fraction(30000, 1001)
-BITS = 6
+BITS, BLOCK = 10, 12
 
 
 def numbered(number: int, tint: tuple[int, int, int] = (128, 128, 128)) -> NDArray[np.uint8]:
     """A tinted frame with the number's bits as blocks along the top, the lowest first."""
     frame = np.full((SIZE[1], SIZE[0], 3), tint, np.uint8)
     for bit in range(BITS):
-        frame[0:16, 16 * bit : 16 * bit + 16] = 255 * (number >> bit & 1)
+        frame[0:16, BLOCK * bit : BLOCK * (bit + 1)] = 255 * (number >> bit & 1)
     return frame
 
 

@@ -5,11 +5,12 @@ from __future__ import annotations
 import json
 import time
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import pytest
-from make_evaluation import BITS, FRAMES, evaluation, without_videos, write
+from make_evaluation import BITS, BLOCK, FRAMES, RATE, evaluation, psnr, without_videos, write
 from scipy.stats import binomtest
 
 from dancekit.evaluate.report import sum_answers, write_blind, write_report
@@ -26,11 +27,13 @@ for (const video of document.querySelectorAll("#screens video")) {
   const pen = canvas.getContext("2d", { willReadFrequently: true });
   pen.drawImage(video, 0, 0);
   let number = 0;
-  for (let bit = 0; bit < BITS; bit++) number += (pen.getImageData(16 * bit + 8, 8, 1, 1).data[0] > 127) << bit;
+  for (let bit = 0; bit < BITS; bit++) {
+    number += (pen.getImageData(BLOCK * bit + BLOCK / 2, 8, 1, 1).data[0] > 127) << bit;
+  }
   numbers[video.dataset.key] = number;
 }
 return numbers;
-""".replace("BITS", str(BITS))
+""".replace("BITS", str(BITS)).replace("BLOCK", str(BLOCK))
 
 
 @pytest.fixture(scope="module")
@@ -94,6 +97,20 @@ def test_all_videos_show_the_same_frame_whatever_moves_them(browser: Any, report
             frame,
         )
         assert shown(browser, frame) == dict.fromkeys(three, frame)
+
+
+def test_the_exact_rate_counts_in_a_long_clip(browser: Any, tmp_path: Path) -> None:
+    # at 30 instead of 30000/1001 frames a second, frame 900 would be taken for the one after
+    found = evaluation(tmp_path)
+    write(tmp_path / "long.mp4", frames=960)
+    result = replace(found.variants[0], scores=(psnr([20.0] * 960),), video="long.mp4")
+    long = replace(found, frames=960, variants=(result,), real_video="long.mp4", source_video=None, boxes={})
+    assert long.rate == str(RATE)
+    write_report(long, tmp_path / "long.html", folder=tmp_path)
+    open_page(browser, tmp_path / "long.html")
+    for keys, frame in ((("END",), 959), (("ARROW_LEFT",), 958), (("ARROW_LEFT",), 957), (("HOME",), 0)):
+        press(browser, *keys)
+        assert shown(browser, frame) == {"v0": frame, "truth": frame}
 
 
 def click_chart(browser: Any, frame: int) -> None:
@@ -189,13 +206,13 @@ def test_five_frames_in_a_row_and_the_close_ups_are_painted(browser: Any, report
       if (!canvas.dataset.frame) return [];
       const pen = canvas.getContext("2d"), by = canvas.width / 128;
       let number = 0;
-      for (let bit = 0; bit < 6; bit++) {
-        number += (pen.getImageData((16 * bit + 8) * by, 8 * by, 1, 1).data[0] > 127) << bit;
+      for (let bit = 0; bit < BITS; bit++) {
+        number += (pen.getImageData((BLOCK * bit + BLOCK / 2) * by, 8 * by, 1, 1).data[0] > 127) << bit;
       }
       numbers.push(number);
     }
     return numbers;
-    """
+    """.replace("BITS", str(BITS)).replace("BLOCK", str(BLOCK))
     expected = [25, 26, 27, 28, 29] * 2
     assert until(lambda: browser.execute_script(painted), lambda seen: len(seen) == 10) == expected
     # at the face of result and truth there is their tint, in the difference only the difference of both

@@ -17,7 +17,7 @@ import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from make_evaluation import FRAMES, RATE, SIZE, evaluation, numbered, psnr, without_videos, write
+from make_evaluation import BITS, BLOCK, FRAMES, RATE, SIZE, evaluation, numbered, psnr, without_videos, write
 
 from dancekit.errors import DancekitError, OutputExists
 from dancekit.evaluate.report import page, write_report
@@ -152,6 +152,14 @@ def test_nothing_is_overwritten_and_a_missing_video_is_named(
     assert not (tmp_path / "r.html").exists()
 
 
+def test_a_curve_of_another_length_than_the_clip_is_refused(
+    tmp_path: Path, made: tuple[Evaluation, Path]
+) -> None:
+    short = with_values(made[0], "nearest_neighbour", psnr([20.0] * (FRAMES - 1)))
+    with pytest.raises(DancekitError, match="nearest_neighbour: psnr@1 in mask has 39 numbers for 40 frames"):
+        write_report(short, tmp_path / "r.html", folder=made[1].parent)
+
+
 @given(st.text())
 def test_json_never_ends_its_script(text: str) -> None:
     embedded = str(embed_json({text: [text, "</script><!--", "&amp;"]}))
@@ -216,9 +224,8 @@ def numbers_in(text: str, tmp_path: Path) -> list[int]:
     path.write_bytes(base64.b64decode(text))
     found = []
     for frame in read_frames(path):
-        width = frame.rgb.shape[1] // 8
-        row = frame.rgb[frame.rgb.shape[0] // 12, width // 2 : 6 * width : width].mean(1) > 127
-        found.append(int((row * 2 ** np.arange(6)).sum()))
+        row = frame.rgb[8, BLOCK // 2 : BLOCK * BITS : BLOCK].mean(1) > 127
+        found.append(int((row * 2 ** np.arange(BITS)).sum()))
     return found
 
 

@@ -30,11 +30,13 @@ def write_report(evaluation: Evaluation, out: Path, *, folder: Path, force: bool
 
     Raises:
         OutputExists: `out` is there and `force` is off.
-        DancekitError: A video is missing, or the file cannot be written.
+        DancekitError: The evaluation does not fit together: a curve or boxes of another length than it has
+            frames. A video is missing, or the file cannot be written.
         VideoError: A video cannot be read.
     """
     if out.exists() and not force:
         raise OutputExists(out)
+    _check(evaluation)
     rate = Fraction(evaluation.rate)
     paths = _videos(evaluation, folder)
     curves = page.series(evaluation)
@@ -60,6 +62,21 @@ def write_report(evaluation: Evaluation, out: Path, *, folder: Path, force: bool
         **_context(evaluation, rate, videos),
     )
     write_whole(out, text)
+
+
+def _check(evaluation: Evaluation) -> None:
+    """Curves and boxes have one entry a frame: the page looks them up by frame number."""
+    lengths = {
+        f"{variant.name}: {score.metric} in {score.region}": len(score.per_frame)
+        for variant in evaluation.variants
+        for score in variant.scores
+        if score.per_frame
+    } | {f"boxes of {region}": len(boxes) for region, boxes in evaluation.boxes.items()}
+    for what, length in lengths.items():
+        if length != evaluation.frames:
+            raise DancekitError(
+                f"{what} has {length} numbers for {evaluation.frames} frames", hint="evaluate again"
+            )
 
 
 def _key(index: int) -> str:
