@@ -27,7 +27,11 @@ _FACE_68 = (
 )
 
 MIRRORED_FACE: dict[str, tuple[tuple[int, int], ...]] = {
-    "wholebody_133": tuple((23 + first, 23 + second) for first, second in _FACE_68)
+    name: tuple((offset + first, offset + second) for first, second in _FACE_68)
+    for name, offset in (
+        ("wholebody_133", 23),
+        ("blazepose_33_face_hands", 33),
+    )
 }
 """Joints that are numbered rather than named by side: pairs of indices that swap under `Skeleton.mirror`."""
 

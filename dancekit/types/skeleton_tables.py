@@ -205,6 +205,10 @@ _HAND_EDGES = tuple(
     for joint in range(finger, finger + 4)
 )
 
+# OpenPose's face is the 68 points and the two pupils.
+_FACE_70 = (*_FACE, "right_pupil", "left_pupil")
+_PUPIL_EDGES = (("right_eye", "right_pupil"), ("left_eye", "left_pupil"))
+
 _HALPE = (
     *_COCO,
     "head_top",
@@ -250,7 +254,24 @@ def _by_number(joints: tuple[str, ...], pairs: str) -> list[tuple[str, str]]:
     ]
 
 
-SKELETONS: dict[str, Skeleton] = {
+def _with_face_and_hands(body: Skeleton) -> Skeleton:
+    """A body with the 70 face points and both hands, in that order, the left hand first."""
+    own = tuple(body.joints[number] for number in body.parts.get("face", ()))
+    return _skeleton(
+        f"{body.name}_face_hands",
+        (*body.joints, *_FACE_70, *_HANDS["left"], *_HANDS["right"]),
+        (
+            *((body.joints[start], body.joints[end]) for start, end in body.edges),
+            *_FACE_EDGES,
+            *_PUPIL_EDGES,
+            *_HAND_EDGES,
+        ),
+        f"{body.source}, with face and hands",
+        {"face": (*own, *_FACE_70), "left_hand": _HANDS["left"], "right_hand": _HANDS["right"]},
+    )
+
+
+_TABLE: dict[str, Skeleton] = {
     skeleton.name: skeleton
     for skeleton in (
         _skeleton("coco_17", _COCO, _COCO_EDGES, "COCO keypoints"),
@@ -321,4 +342,8 @@ SKELETONS: dict[str, Skeleton] = {
             {"face": _FACE, "left_hand": _HANDS["left"], "right_hand": _HANDS["right"]},
         ),
     )
+}
+
+SKELETONS: dict[str, Skeleton] = _TABLE | {
+    skeleton.name: skeleton for skeleton in (_with_face_and_hands(_TABLE[name]) for name in ("blazepose_33",))
 }

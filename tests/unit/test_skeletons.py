@@ -22,6 +22,7 @@ SIZES = {
     "blazepose_33": 33,
     "halpe_26": 26,
     "wholebody_133": 133,
+    "blazepose_33_face_hands": 145,
 }
 
 
