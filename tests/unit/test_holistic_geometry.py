@@ -135,4 +135,10 @@ def test_the_seventy_points_are_where_ibug_has_them(root: Path) -> None:
     for first, last in ((48, 54), (60, 64)):
         assert x[first] < x[first + 1] < x[last] and y[48:68].min() > y[31:36].max()
     assert y[51] < y[62] <= y[66] < y[57]  # lips from top to bottom
+    for first, last in ((36, 41), (42, 47), (48, 59)):  # once around, clockwise on the screen
+        ring = np.arange(first, last + 1)
+        angle = np.arctan2(y[ring] - y[ring].mean(), x[ring] - x[ring].mean())
+        steps = np.diff(angle, append=angle[0]) % (2 * np.pi)
+        assert steps.sum() == pytest.approx(2 * np.pi) and (steps > 0.1).all(), first
+    assert (np.diff(x[60:65]) > 0).all() and (np.diff(x[64:68]) < 0).all()  # a shut mouth is no ring
     assert x[39] < 0 < x[42] and y[31:36].max() < y[51]
