@@ -5,6 +5,7 @@ from __future__ import annotations
 BUILTIN: dict[str, dict[str, str]] = {
     "pose": {
         "blazepose": "dancekit.pose.blazepose:BlazePose",
+        "blazepose_holistic": "dancekit.pose.blazepose_holistic:BlazePoseHolistic",
         "rtmlib": "dancekit.pose.rtmlib:RTMLib",
     },
     "filter": {
