@@ -157,15 +157,22 @@ class PaintingParts:
     face: nn.Module
 
 
-def build_painting(recipe: Recipe, skeleton: Skeleton) -> PaintingParts:
+def build_painting(recipe: Recipe, skeleton: Skeleton, device: str = "cpu") -> PaintingParts:
     """Renderer, temporal strategy, generator, background and face refiner, checked against each other.
 
-    Weights are initialized; under `torch.device("meta")` nothing is allocated.
+    Weights are initialized, on the CPU; under `torch.device("meta")` nothing is allocated.
+
+    Args:
+        recipe: Complete.
+        skeleton: Of the poses.
+        device: Where the renderer draws.
 
     Raises:
         IncompatibleParts: The renderer cannot draw the skeleton, or the size does not suit the generator.
     """
-    renderer: Renderer = _make("renderer", recipe.renderer, skeleton=skeleton, size=recipe.size)
+    renderer: Renderer = _make(
+        "renderer", recipe.renderer, skeleton=skeleton, size=recipe.size, device=device
+    )
     if skeleton.name not in renderer.spec.skeletons:
         raise IncompatibleParts(
             f"renderer {recipe.renderer.name} cannot draw {skeleton.id}",

@@ -129,16 +129,21 @@ class RendererSpec:
         channels: C of the condition image.
         value_range: Smallest and largest value.
         skeletons: Names of the skeletons it can draw.
+        colours: RGB in [0, 1] in which each channel is shown to people; empty where the image is RGB.
     """
 
     channels: int
     value_range: tuple[float, float]
     skeletons: tuple[str, ...]
+    colours: tuple[tuple[float, float, float], ...] = ()
 
 
 @runtime_checkable
 class Renderer(Protocol):
-    """Draws keypoints as the generator's condition image. Wired: `skeleton`, `size` (W, H)."""
+    """Draws keypoints as the generator's condition image. Wired: `skeleton`, `size` (W, H), `device`.
+
+    `device` is wired to a constructor that has it: each draws by what is fastest there.
+    """
 
     version: int
     spec: RendererSpec
@@ -151,7 +156,7 @@ class Renderer(Protocol):
             score: (T, K).
 
         Returns:
-            (T, C, H, W) float32 on the CPU, within `spec.value_range`.
+            (T, C, H, W) float32 within `spec.value_range`, on its `device` (the CPU if it has none).
         """
         ...
 

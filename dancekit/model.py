@@ -10,6 +10,7 @@ import torch
 from numpy.typing import NDArray
 
 from dancekit.build import PaintingParts
+from dancekit.contracts import RendererSpec
 from dancekit.types import Skeleton
 
 
@@ -87,9 +88,25 @@ class Painter:
 
     def sticks(self, xy: NDArray[np.float32], score: NDArray[np.float32]) -> NDArray[np.uint8]:
         """The condition image of one frame as a picture: (K, 2) and (K,) to (h, w, 3) uint8."""
-        low, high = self.parts.renderer.spec.value_range
-        image = self.parts.renderer(xy[None], score[None])[0, :3].permute(1, 2, 0).numpy()
-        return np.asarray(np.rint((image - low) / (high - low) * 255), np.uint8)
+        return condition_picture(self.parts.renderer(xy[None], score[None])[0], self.parts.renderer.spec)
+
+
+def condition_picture(condition: torch.Tensor, spec: RendererSpec) -> NDArray[np.uint8]:
+    """A condition image (C, H, W) as people see it: (H, W, 3) uint8.
+
+    Channels are shown in the renderer's colours, the brightest on top; without colours the first three are
+    red, green and blue, and a single one is grey.
+    """
+    low, high = spec.value_range
+    image = ((condition.float().cpu() - low) / (high - low)).clamp(0, 1)
+    if spec.colours:
+        colours = torch.tensor(spec.colours)
+        picture = torch.zeros(3, *image.shape[1:])
+        for channel, colour in zip(image, colours, strict=True):
+            picture = torch.maximum(picture, channel * colour[:, None, None])
+    else:
+        picture = image[:3] if len(image) >= 3 else image[:1].expand(3, -1, -1)
+    return np.asarray(picture.mul(255).round().permute(1, 2, 0).numpy(), np.uint8)
 
 
 def to_uint8(images: torch.Tensor) -> NDArray[np.uint8]:

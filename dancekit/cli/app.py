@@ -41,6 +41,9 @@ COMMANDS: dict[str, Lazy] = {
     "dance": Lazy("dancekit.cli.dance:dance", "All in one: TARGET dances what SOURCE dances.", _START),
     "train": Lazy("dancekit.cli.train:train", "Train a dancer on a video of the target.", _WORK),
     "transfer": Lazy("dancekit.cli.transfer:transfer", "Paint a dancer doing the dance of a video.", _WORK),
+    "check": Lazy(
+        "dancekit.cli.check:check", "Say whether a video will do as a target, and what else to film.", _WORK
+    ),
     "pose": Lazy("dancekit.cli.pose:pose", "Find the poses in a video and write them to a file.", _WORK),
     "evaluate": Lazy(
         "dancekit.cli.evaluate:evaluate", "Measure a result against the right answer, by a protocol.", _WORK

@@ -160,7 +160,9 @@ def _check_clips(
 ) -> PoseSequence:
     """Find both poses, say what the clips are like, and fit the source's poses to the target."""
     from dancekit.build import build_filters, build_normalizer
+    from dancekit.cli.check import NEW_DANCE
     from dancekit.data.check import check_source, check_target
+    from dancekit.data.coverage import PoseRange
     from dancekit.data.poses import apply_filters, track_person
 
     recipe = job.recipe
@@ -173,7 +175,14 @@ def _check_clips(
         terminal.log(f"{name}: {report}")
     for warning in [*reports[0].warnings, *reports[1].warnings, *fitted.get("warnings", ())]:
         terminal.warn(warning)
-    return normalizer.apply(fitted, source)
+    moved = normalizer.apply(fitted, source)
+    coverage = PoseRange(target).coverage(moved)
+    if coverage.share > NEW_DANCE:
+        terminal.warn(
+            f"{coverage.share:.0%} of the dance is outside what was filmed (which poses to film as well: "
+            f"dancekit check {job.target} --for {job.source} --out film-these.png)"
+        )
+    return moved
 
 
 def _train(

@@ -1,4 +1,4 @@
-"""`dancekit pose`: the poses of a video, or of OpenPose's files, as a file that numpy reads."""
+"""`dancekit pose`: the poses of a video, or of a pose file of another program, as a file."""
 
 from __future__ import annotations
 
@@ -19,9 +19,8 @@ from dancekit.cli.options import (
     Verbose,
     check_output,
     check_overrides,
-    read_rate,
-    read_size,
 )
+from dancekit.cli.pose_files import check_format, read_pose_file, write_pose_file, write_pose_video
 from dancekit.errors import UsageError
 
 if TYPE_CHECKING:
@@ -40,12 +39,27 @@ def pose(
     video: Annotated[
         Path,
         typer.Argument(
-            metavar="VIDEO|FOLDER",
-            help="One person, or the largest of several; or a folder of OpenPose's keypoint files.",
+            metavar="VIDEO|FILE|FOLDER",
+            help="One person, or the largest of several; or a pose file; or a folder of OpenPose's files.",
         ),
     ],
     overrides: Overrides = None,
-    out: Annotated[Path | None, typer.Option("--out", metavar="FILE.npz", help="Where the poses go.")] = None,
+    out: Annotated[
+        Path | None,
+        typer.Option("--out", metavar="FILE", help="Where the poses go: .npz, .json or a folder."),
+    ] = None,
+    form: Annotated[
+        str | None,
+        typer.Option(
+            "--format",
+            metavar="NAME",
+            help="npz, coco, wholebody, mediapipe, dwpose (.json), openpose (a folder). [dim]Default: npz[/]",
+        ),
+    ] = None,
+    pose_video: Annotated[
+        Path | None,
+        typer.Option("--video", metavar="MP4", help="Also a pose video as DWPose draws it, to drive others."),
+    ] = None,
     preview: Annotated[
         Path | None,
         typer.Option("--preview", metavar="PNG", help="Also a contact sheet with the skeleton drawn."),
@@ -56,10 +70,11 @@ def pose(
     ] = None,
     size: Annotated[
         str | None,
-        typer.Option("--size", metavar="WxH", help="For a FOLDER: of the frames; its files do not say."),
+        typer.Option("--size", metavar="WxH", help="Of the frames, for pose files that do not say."),
     ] = None,
     rate: Annotated[
-        str | None, typer.Option("--rate", metavar="FPS", help="For a FOLDER: frames per second.")
+        str | None,
+        typer.Option("--rate", metavar="FPS", help="25 or 30000/1001, for pose files that do not say."),
     ] = None,
     only_one: Annotated[
         bool,
@@ -75,98 +90,113 @@ def pose(
     verbose: Verbose = 0,
     quiet: Quiet = False,
 ) -> None:
-    """Find the poses in a video, or read OpenPose's, and write them to a file.
+    r"""Find the poses in a video and write them to a file.
 
     The file holds xy (T, K, 2) in pixels with NaN where a joint is missing,
     score (T, K), names (K) and pts (T); numpy.load reads it, and dancekit
-    transfer takes it as a source. The recipe's filters are applied;
-    "filters=[]" leaves them away.
+    transfer takes it as a source. Pose files of other programs come in the
+    same way: COCO, COCO-WholeBody, MediaPipe, ComfyUI's POSE_KEYPOINT, folders
+    of OpenPose. What is found in a video goes through the recipe's filters; a
+    pose file is taken as it is unless you name filters.
 
     Examples:
       dancekit pose idol.mp4 --out idol.npz
       dancekit pose idol.mp4 --out idol.npz --preview idol.png pose.model=lite
       dancekit pose idol.mp4 --out raw.npz "filters=[]"
-      dancekit pose keypoints/ --out idol.npz --size 1920x1080 --rate 30
-      dancekit pose keypoints/ --out a.npz --size 960x540 --rate 30 --letterbox
+      dancekit pose idol.mp4 --out idol.json --format dwpose --video drive.mp4
+      dancekit pose keypoints/ --size 1920x1080 --rate 25 --out idol.npz
     """
     terminal = Terminal(verbose=verbose, quiet=quiet, as_json=as_json)
     changes = check_overrides(overrides)
     if out is None:
         raise UsageError("--out is missing", hint=f"dancekit pose {video} --out {video.stem}.npz")
-    folder = video.is_dir()
-    _check_folder_options(video, folder, size, rate, preview, only_one)
-    check_output(out, force=force, suffixes=(".npz",))
-    if preview is not None:
-        check_output(preview, force=force, suffixes=(".png",))
-
-    from dancekit.build import build_filters
-    from dancekit.cli.progress import show_progress
-    from dancekit.config import load_recipe
-    from dancekit.data.poses import apply_filters
-    from dancekit.filters.report import compare_filtered
-    from dancekit.types import get_skeleton
-
+    wanted = check_format(form, out, force=force)
+    _check_outputs(video, (out, preview, pose_video), force=force)
     if skeleton is not None:
+        from dancekit.types import get_skeleton
+
         get_skeleton(skeleton)
-    settings = load_recipe(recipe, changes)
-    if folder:
-        fps = read_rate(rate or "")
-        raw = _read_folder(video, read_size(size or ""), fps, only_one=only_one)
+
+    from dancekit.pose.formats import is_pose_file
+
+    filters: dict[str, Any] = {}
+    if is_pose_file(video):
+        if other := [change for change in changes if not change.startswith("filters")]:
+            raise UsageError(f"{other[0]}: a pose file is taken as it is", hint="only filters can be named")
+        poses, speed = read_pose_file(video, size=size, rate=rate, only_one=only_one)
+        source = None
+        if changes:
+            poses, filters = _filtered(terminal, poses, recipe, changes)
     else:
-        from dancekit.video import probe
+        if size or rate or only_one:
+            raise UsageError(
+                f"{video} is a video: --size, --rate and --only-one are for pose files",
+                hint="a video says both itself",
+            )
+        raw, speed = _find(terminal, video, recipe, changes, device)
+        poses, filters = _filtered(terminal, raw, recipe, changes)
+        source = video
+    found = poses
+    if canvas:
+        from dancekit.pose.openpose import letterbox
 
-        fps = probe(video).rate  # first: it needs no torch
-        from dancekit.data.poses import estimate_poses
-
-        with show_progress(terminal) as display:
-            raw = estimate_poses(video, recipe=settings, device=device, filtered=False, progress=display)
-    filtered = apply_filters(raw, build_filters(settings))
-    report = compare_filtered(raw, filtered)
-    terminal.log(f"filters: {report}")
-    poses = _converted(filtered, skeleton, canvas=canvas)
-    out.parent.mkdir(parents=True, exist_ok=True)
-    poses.save(out)
+        poses = letterbox(poses)
+    if skeleton is not None:
+        poses = poses.to(skeleton)
+    write_pose_file(poses, out, wanted, speed)
+    if pose_video is not None:
+        write_pose_video(pose_video, poses, speed, force=force)
     if preview is not None:
-        write_contact_sheet(preview, video, filtered)
-    facts = summarize(poses) | {"out": str(out), "rate": str(fps), "filters": report.as_json()}
+        write_contact_sheet(preview, source, found)
+    facts = summarize(poses) | {"out": str(out), "format": wanted, "rate": str(speed), "filters": filters}
     terminal.result(
-        f"{out}: {facts['frames']} frames at {float(fps):.4g} fps, {facts['skeleton']}, "
+        f"{out}: {facts['frames']} frames at {float(speed):.4g} fps, {facts['skeleton']}, "
         f"person found in {facts['found'] * 100:.1f} %, joints seen {facts['joints_seen'] * 100:.1f} %"
     )
     terminal.json(facts)
 
 
-def _read_folder(folder: Path, size: tuple[int, int], rate: Fraction, *, only_one: bool) -> PoseSequence:
-    """OpenPose's files."""
-    from dancekit.pose.openpose import read_openpose
-
-    return read_openpose(folder, size=size, rate=rate, people="only_one" if only_one else "track")
-
-
-def _converted(poses: PoseSequence, skeleton: str | None, *, canvas: bool) -> PoseSequence:
-    """On the canvas, and as other joints, where that is asked for."""
-    if canvas:
-        from dancekit.pose.openpose import letterbox
-
-        poses = letterbox(poses)
-    return poses if skeleton is None else poses.to(skeleton)
+def _check_outputs(video: Path, outputs: tuple[Path, Path | None, Path | None], *, force: bool) -> None:
+    """Whether the places for a contact sheet and a pose video are free, and nothing is the input."""
+    _, preview, pose_video = outputs
+    for extra, suffixes in ((preview, (".png",)), (pose_video, (".mp4", ".m4v", ".mov", ".mkv"))):
+        if extra is not None:
+            check_output(extra, force=force, suffixes=suffixes)
+    for place in outputs:
+        if place is not None and place.exists() and video.exists() and place.samefile(video):
+            raise UsageError(f"{place} is the input", hint="choose another name")
 
 
-def _check_folder_options(
-    source: Path, folder: bool, size: str | None, rate: str | None, preview: Path | None, only_one: bool
-) -> None:
-    """Options that only a folder has, or only a video."""
-    if folder and (size is None or rate is None):
-        raise UsageError(
-            f"{source} is a folder of keypoint files, which say neither frame size nor frame rate",
-            hint="--size 1920x1080 --rate 30",
-        )
-    if folder and preview is not None:
-        raise UsageError("--preview draws on frames, and a folder of keypoint files has none")
-    if not folder and (size is not None or rate is not None or only_one):
-        raise UsageError(
-            f"{source} is no folder", hint="--size, --rate and --only-one are for keypoint files"
-        )
+def _find(
+    terminal: Terminal, video: Path, recipe: str, changes: list[str], device: str
+) -> tuple[PoseSequence, Fraction]:
+    """The poses of a video as they are found, and its rate."""
+    from dancekit.cli.progress import show_progress
+    from dancekit.config import load_recipe
+    from dancekit.video import probe
+
+    info = probe(video)  # first: it needs no torch
+    from dancekit.data.poses import estimate_poses
+
+    settings = load_recipe(recipe, changes)
+    with show_progress(terminal) as display:
+        raw = estimate_poses(video, recipe=settings, device=device, filtered=False, progress=display)
+    return raw, info.rate
+
+
+def _filtered(
+    terminal: Terminal, raw: PoseSequence, recipe: str, changes: list[str]
+) -> tuple[PoseSequence, dict[str, Any]]:
+    """Through the recipe's filters, and what they did."""
+    from dancekit.build import build_filters
+    from dancekit.config import load_recipe
+    from dancekit.data.poses import apply_filters
+    from dancekit.filters.report import compare_filtered
+
+    poses = apply_filters(raw, build_filters(load_recipe(recipe, changes)))
+    report = compare_filtered(raw, poses)
+    terminal.log(f"filters: {report}")
+    return poses, dict(report.as_json())
 
 
 def summarize(poses: PoseSequence) -> dict[str, Any]:
@@ -181,12 +211,12 @@ def summarize(poses: PoseSequence) -> dict[str, Any]:
     }
 
 
-def write_contact_sheet(path: Path, video: Path, poses: PoseSequence) -> None:
+def write_contact_sheet(path: Path, video: Path | None, poses: PoseSequence) -> None:
     """Write a PNG with the skeleton drawn on frames spread over the video.
 
     Args:
         path: The picture; appears whole.
-        video: What the poses were found in.
+        video: What the poses were found in; None draws on black.
         poses: One row a frame.
 
     Raises:
@@ -198,11 +228,14 @@ def write_contact_sheet(path: Path, video: Path, poses: PoseSequence) -> None:
     from dancekit.video import read_frames
 
     chosen = set(np.linspace(0, len(poses) - 1, min(SHEET_FRAMES, len(poses))).round().astype(int).tolist())
-    tiles = [
-        _tile(poses.plot(number, background=frame.rgb))
-        for number, frame in enumerate(read_frames(video))
-        if number in chosen
-    ]
+    if video is None:
+        tiles = [_tile(poses.plot(number)) for number in sorted(chosen)]
+    else:
+        tiles = [
+            _tile(poses.plot(number, background=frame.rgb))
+            for number, frame in enumerate(read_frames(video))
+            if number in chosen
+        ]
     while len(tiles) % SHEET_COLUMNS:
         tiles.append(np.zeros_like(tiles[0]))
     rows = [np.concatenate(tiles[i : i + SHEET_COLUMNS], 1) for i in range(0, len(tiles), SHEET_COLUMNS)]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from pathlib import Path
 from typing import Annotated
 
@@ -10,6 +11,9 @@ import typer
 from dancekit.cli.console import Terminal
 from dancekit.cli.options import Device, Force, Json, Overrides, Quiet, Verbose, check_output, check_overrides
 from dancekit.errors import UsageError
+
+WORTH_SAYING = 0.1
+"""Share of frames out of the range of poses above which a transfer says so."""
 
 
 def transfer(
@@ -72,6 +76,11 @@ def transfer(
         terminal.warn(warning)
     if result.missing:
         terminal.warn(f"nobody was found in {result.missing} of the source's {result.frames} frames")
+    if result.coverage.share > WORTH_SAYING:
+        terminal.warn(
+            f"{result.coverage.share:.0%} of the dance is outside what the dancer was filmed doing and may look "
+            f"bad there: which frames is in {result.sidecar}, what to film says dancekit check"
+        )
     terminal.result(str(result.out))
     terminal.json(
         {
@@ -79,6 +88,7 @@ def transfer(
             "sidecar": str(result.sidecar),
             "frames": result.frames,
             "frames_without_person": result.missing,
+            "outside": None if math.isnan(result.coverage.share) else round(result.coverage.share, 4),
             "fitted": dict(result.fitted),
         }
     )

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -10,15 +11,12 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
+from dancekit.data.body import body_measures
 from dancekit.types import PoseSequence, VideoInfo, Window
 from dancekit.video import read_frames
 
 SHORTEST_TARGET = 20.0
 """Seconds below which a target shows too few poses to learn from."""
-
-LEAST_FOUND = 0.9
-LEAST_FEET = 0.8
-"""Shares of frames below which a missing person, or missing feet, are worth a warning."""
 
 LARGEST_ENLARGEMENT = 1.5
 """Window pixels per frame pixel above which the picture is visibly enlarged."""
@@ -26,6 +24,10 @@ LARGEST_ENLARGEMENT = 1.5
 MOVING = 0.2
 """Share of the background that may look different from its median before the camera is said to move."""
 
+DARK, LARGEST_CLIPPED, LARGEST_FLICKER = 45.0, 0.25, 25.0
+"""Grey level of the person, white share of it, and change of the light in grey levels, worth a warning."""
+
+_WHITE = 250
 _SAMPLES = 16
 _CAMERA_SECONDS = 60
 _GREY_WIDTH = 160
@@ -42,6 +44,7 @@ class ClipReport:
         rate: Frames per second.
         size: (W, H) pixels.
         found: Share of frames with a person.
+        measures: Further numbers by name, `jitter`, `feet`, `hands`, `cut`, ...; those that were looked at.
         warnings: Sentences for the user.
     """
 
@@ -50,6 +53,7 @@ class ClipReport:
     rate: float
     size: tuple[int, int]
     found: float
+    measures: Mapping[str, float]
     warnings: tuple[str, ...]
 
     def __str__(self) -> str:
@@ -66,7 +70,8 @@ def check_source(info: VideoInfo, poses: PoseSequence) -> ClipReport:
         info: From `probe`.
         poses: As found, unfiltered.
     """
-    return _report(info, poses, _common(poses, "source"))
+    measures, warnings = body_measures(poses, "source")
+    return _report(info, poses, measures, warnings)
 
 
 def check_target(info: VideoInfo, poses: PoseSequence, size: tuple[int, int]) -> ClipReport:
@@ -80,103 +85,156 @@ def check_target(info: VideoInfo, poses: PoseSequence, size: tuple[int, int]) ->
     Raises:
         VideoError: The clip cannot be read.
     """
-    warnings = _common(poses, "target")
+    measures, warnings = body_measures(poses, "target")
     seconds = _seconds(info, poses)
     if seconds < SHORTEST_TARGET:
         warnings.append(
             f"the target is {seconds:.0f} s long: what it does not do in that time cannot be learnt "
             f"({SHORTEST_TARGET:.0f} s at least, some minutes are better)"
         )
-    enlargement = 1 / Window.around(poses.xy, size=size, frame_size=poses.size).scale
+    measures["enlargement"] = enlargement = (
+        1 / Window.around(poses.xy, size=size, frame_size=poses.size).scale
+    )
     if enlargement > LARGEST_ENLARGEMENT:
         warnings.append(
             f"the target is small in the picture and is enlarged {enlargement:.1f} times (film from nearer, "
             "or paint a smaller size)"
         )
-    changed = background_change(info.path, poses, round(_CAMERA_SECONDS * info.rate))
-    if changed > MOVING:
+    look = look_at(info.path, poses, round(_CAMERA_SECONDS * info.rate))
+    measures |= {"background_change": look.changed, "brightness": look.brightness, "flicker": look.flicker}
+    if look.changed > MOVING:
         warnings.append(
-            f"the target's camera seems to move ({changed:.0%} of the background changes): the background "
+            f"the target's camera seems to move ({look.changed:.0%} of the background changes): the background "
             "will be blurred; put the camera on something"
         )
-    return _report(info, poses, warnings)
+    warnings += _light(look)
+    return _report(info, poses, measures, warnings)
 
 
-def background_change(video: Path, poses: PoseSequence, frames: int) -> float:
-    """Share of the background that differs from its own median, over frames spread through the clip.
+@dataclass(frozen=True)
+class Look:
+    """What some frames of a clip look like.
 
-    Each frame is compared in grey, 160 pixels wide, without the person's box and without its own change of
-    brightness, so exposure and noise do not count.
+    Attributes:
+        changed: Share of the background that differs from its own median; 0 if there are too few frames to
+            tell. Each frame is compared in grey, 160 pixels wide, without the person's box and without its own
+            change of brightness, so exposure and noise do not count.
+        brightness: Median over the frames of the person's mean grey level, 0 to 255.
+        clipped: Share of the pixels of the person's box that are white beyond what the camera can show.
+        flicker: How much the background's brightness goes up and down about its own median: the range
+            between the 10th and the 90th percentile of the frames, grey levels.
+    """
+
+    changed: float
+    brightness: float
+    clipped: float
+    flicker: float
+
+
+def look_at(video: Path, poses: PoseSequence, frames: int) -> Look:
+    """Look at frames spread through the clip.
 
     Args:
         video: The clip.
         poses: One row a frame.
         frames: Only the first so many are looked at.
 
-    Returns:
-        In [0, 1]; 0 if there are too few frames to tell.
+    Raises:
+        VideoError: The clip cannot be read.
     """
     last = min(frames, len(poses)) - 1
     chosen = set(np.linspace(0, max(last, 0), _SAMPLES).round().astype(int).tolist())
-    pictures = []
+    backgrounds, light, clipped = [], [], []
     for number, frame in enumerate(read_frames(video, stop=last + 1)):
-        if number in chosen:
-            pictures.append(_background(frame.rgb, poses.xy[number]))
-    if len(pictures) < 4:
-        return 0.0
-    stack = np.stack(pictures)
+        if number not in chosen:
+            continue
+        grey, person = _small(frame.rgb, poses.xy[number])
+        if person.any():
+            light.append(float(grey[person].mean()))
+            clipped.append(float((grey[person] > _WHITE).mean()))
+        backgrounds.append(np.where(_box(grey.shape, frame.rgb.shape[1], poses.xy[number]), np.nan, grey))
+    changed, flicker = _changes(backgrounds)
+    return Look(
+        changed=changed,
+        brightness=float(np.median(light)) if light else float("nan"),
+        clipped=float(np.median(clipped)) if clipped else float("nan"),
+        flicker=flicker,
+    )
+
+
+def _changes(backgrounds: list[NDArray[Any]]) -> tuple[float, float]:
+    """Share of the background that changes, and how much its brightness does."""
+    if len(backgrounds) < 4:
+        return 0.0, 0.0
+    stack = np.stack(backgrounds)
     seen = np.isfinite(stack).sum(0) >= len(stack) // 2
     if not seen.any():
-        return 0.0
+        return 0.0, 0.0
     part = stack[:, seen]
+    # each pixel against itself: the person's box hides another part of the background in every frame
+    low, high = np.nanquantile(np.nanmedian(part - np.nanmedian(part, axis=0), axis=1), [0.1, 0.9])
     part = part - np.nanmedian(part, axis=1, keepdims=True)
     difference = np.abs(part - np.nanmedian(part, axis=0))
     known = np.isfinite(difference)
-    return float((difference[known] > _GREY_STEP).mean())
+    return float((difference[known] > _GREY_STEP).mean()), float(high - low)
 
 
-def _background(rgb: NDArray[np.uint8], xy: NDArray[np.float32]) -> NDArray[np.float32]:
-    """A small grey picture, NaN where the person is."""
+def _light(look: Look) -> list[str]:
+    warnings = []
+    if look.brightness < DARK:
+        warnings.append(
+            f"the target is dark (grey level {look.brightness:.0f} of 255): dark pictures are noisy and hide the "
+            "limbs; turn on more light, not behind the person"
+        )
+    if look.clipped > LARGEST_CLIPPED:
+        warnings.append(
+            f"{look.clipped:.0%} of the target is white beyond what the camera shows: lower the exposure"
+        )
+    if look.flicker > LARGEST_FLICKER:
+        warnings.append(
+            f"the light changes by {look.flicker:.0f} grey levels: lock the exposure of the camera, and film "
+            "away from windows and lamps that change"
+        )
+    return warnings
+
+
+def _small(rgb: NDArray[np.uint8], xy: NDArray[np.float32]) -> tuple[NDArray[Any], NDArray[np.bool_]]:
+    """A grey picture 160 pixels wide, float32, and where the person's trunk and limbs are in it."""
     height, width = rgb.shape[:2]
     ratio = _GREY_WIDTH / width
     grey = cv2.cvtColor(rgb, cv2.COLOR_RGB2GRAY)
     small = cv2.resize(grey, (_GREY_WIDTH, max(1, round(height * ratio))), interpolation=cv2.INTER_AREA)
-    picture: NDArray[Any] = small.astype(np.float32)
     points = xy[np.isfinite(xy).all(1)] * ratio
+    person = np.zeros(small.shape, np.uint8)
+    if len(points) >= 3:
+        hull = cv2.convexHull(np.clip(points, -1e4, 1e4).astype(np.float32)).round().astype(np.int32)
+        cv2.fillConvexPoly(person, hull, 1)
+    return small.astype(np.float32), person > 0
+
+
+def _box(shape: tuple[int, ...], width: int, xy: NDArray[np.float32]) -> NDArray[np.bool_]:
+    """The person's box and a margin, in the small picture."""
+    inside = np.zeros(shape, bool)
+    points = xy[np.isfinite(xy).all(1)] * (_GREY_WIDTH / width)
     if len(points):
         low, high = points.min(0), points.max(0)
         margin = 0.15 * float((high - low).max())
         left, top = np.maximum(low - margin, 0).astype(int)
         right, bottom = np.ceil(high + margin).astype(int)
-        picture[top : bottom + 1, left : right + 1] = np.nan
-    return picture
+        inside[top : bottom + 1, left : right + 1] = True
+    return inside
 
 
-def _common(poses: PoseSequence, what: str) -> list[str]:
-    warnings = []
-    found = float(poses.found.mean())
-    if found < LEAST_FOUND:
-        warnings.append(f"nobody is found in {1 - found:.0%} of the {what}'s frames")
-    ankles = [name for name in ("left_ankle", "right_ankle") if name in poses.skeleton]
-    if ankles and poses.found.any():
-        joints = [poses.skeleton.index(name) for name in ankles]
-        both: NDArray[np.bool_] = np.all(poses.valid[:, joints], axis=1)
-        share = float(both[poses.found].mean())
-        if share < LEAST_FEET:
-            warnings.append(
-                f"the {what}'s feet are hidden or out of the picture in {1 - share:.0%} of the frames: "
-                "size and place are guessed from the others"
-            )
-    return warnings
-
-
-def _report(info: VideoInfo, poses: PoseSequence, warnings: list[str]) -> ClipReport:
+def _report(
+    info: VideoInfo, poses: PoseSequence, measures: dict[str, float], warnings: list[str]
+) -> ClipReport:
     return ClipReport(
         frames=len(poses),
         seconds=_seconds(info, poses),
         rate=float(info.rate),
         size=info.size,
         found=float(poses.found.mean()),
+        measures=measures,
         warnings=tuple(warnings),
     )
 

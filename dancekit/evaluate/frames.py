@@ -14,6 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from dancekit.data.framing import crop
+from dancekit.data.training_set import Frames
 from dancekit.errors import VideoError
 from dancekit.types import Window
 from dancekit.video import probe, read_frames
@@ -113,16 +114,17 @@ class PictureFrames:
 
 @dataclass(frozen=True, eq=False)
 class ArrayFrames:
-    """(T, H, W, 3) uint8, in memory or mapped from a file."""
+    """(T, H, W, 3) uint8, in memory, mapped from a file, or read one by one."""
 
     name: str
-    array: Image
+    array: Frames
     rate: Fraction | None
 
     @property
     def size(self) -> tuple[int, int]:
         """(W, H)."""
-        return int(self.array.shape[2]), int(self.array.shape[1])
+        height, width = self.array[0].shape[:2]
+        return int(width), int(height)
 
     @property
     def count(self) -> int:
@@ -130,7 +132,7 @@ class ArrayFrames:
         return len(self.array)
 
     def __iter__(self) -> Iterator[Image]:
-        return (np.asarray(frame) for frame in self.array)
+        return (np.asarray(self.array[number]) for number in range(len(self.array)))
 
 
 @dataclass(frozen=True, eq=False)

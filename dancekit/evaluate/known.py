@@ -114,12 +114,7 @@ def known_run(dancer: Dancer, rate: Fraction) -> Known:
             f"{folder} holds no frames of the training clip", hint="name a clip: dancekit evaluate RUN CLIP"
         )
     data = training_set.load(folder)
-    known = Known(
-        len(data),
-        rate,
-        ArrayFrames(str(folder), np.load(folder / "frames.npy", mmap_mode="r"), rate),
-        data.target,
-    )
+    known = Known(len(data), rate, ArrayFrames(str(folder), data.frames, rate), data.target)
     known.mask = lambda number: np.asarray(data.masks[number] > 127)
     known.warnings.append("the person's masks are those of training, found by the pose backend, not exact")
     return known

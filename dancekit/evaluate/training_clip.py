@@ -9,11 +9,12 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
+from dancekit.data.coverage import PoseRange
 from dancekit.data.progress import Progress, silent
 from dancekit.errors import UsageError
 from dancekit.evaluate.frames import ArrayFrames, Chosen, Source, Windowed, open_frames
 from dancekit.evaluate.known import held_out
-from dancekit.metrics.baselines import nearest_neighbour, pose_distances, temporal_median
+from dancekit.metrics.baselines import nearest_neighbour, temporal_median
 from dancekit.resources import data_path
 from dancekit.transfer import Dancer
 from dancekit.types import PoseSequence
@@ -23,15 +24,6 @@ Image = NDArray[np.uint8]
 
 MEDIAN_FRAMES = 1000
 """Frames, evenly spaced over the clip, that the temporal median is taken of; all of a clip of fewer."""
-
-RANGE_QUANTILE = 0.99
-"""A pose further from all training poses than this share of training poses are from theirs is out of range."""
-
-RANGE_QUERIES = 512
-"""Training poses, evenly spaced, whose distances to the others give that limit."""
-
-NEIGHBOURHOOD = 1.0
-"""Seconds before and after a training pose that do not count as others: they are the same movement."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -143,34 +135,16 @@ def static_baselines(
 def out_of_range(train: PoseSequence, query: PoseSequence) -> dict[int, str]:
     """Frames whose pose is further from all training poses than training poses are from each other.
 
-    The limit is the 99th percentile of the distances (`metrics.baselines.pose_distances`) of training poses to
-    the nearest one that is more than a second away in time.
-
     Args:
         train: The training poses.
         query: T poses in the same pixels.
 
     Returns:
-        A sentence by frame number.
+        A sentence by frame number (`dancekit.data.coverage` has the measure).
     """
-    limit = _range_limit(train)
-    if not np.isfinite(limit):
-        return {}
-    nearest = pose_distances(train, query).min(1)
+    coverage = PoseRange(train).coverage(query)
     return {
-        int(
-            number
-        ): f"pose outside of the training range: {nearest[number]:.0f} px from the nearest training pose "
-        f"(limit {limit:.0f} px)"
-        for number in np.flatnonzero(np.isfinite(nearest) & (nearest > limit))
+        int(number): f"pose outside of the training range: {coverage.distance[number]:.0f} px from the "
+        f"nearest training pose (limit {coverage.limit:.0f} px)"
+        for number in np.flatnonzero(coverage.outside)
     }
-
-
-def _range_limit(train: PoseSequence) -> float:
-    chosen = np.linspace(0, len(train) - 1, min(len(train), RANGE_QUERIES)).round().astype(int)
-    distances = pose_distances(train, train[chosen])
-    near = np.abs(train.seconds[chosen][:, None] - train.seconds[None]) <= NEIGHBOURHOOD
-    distances[near] = np.inf
-    nearest = distances.min(1)
-    known = nearest[np.isfinite(nearest)]
-    return float(np.quantile(known, RANGE_QUANTILE)) if len(known) else float("nan")

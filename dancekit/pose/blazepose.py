@@ -8,24 +8,20 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Sequence
 from itertools import islice
-from typing import Annotated, Literal, NamedTuple, TypeVar
+from typing import Annotated, Any, Literal, NamedTuple
 
 import numpy as np
 import torch
 from numpy.typing import NDArray
 from pydantic import Field
-from torch import Tensor, nn
 
 from dancekit.contracts import PoseSpec
-from dancekit.errors import UsageError
-from dancekit.pose.blazepose_geometry import Region, best_person, refine
+from dancekit.pose.blazepose_geometry import Region, best_detection, refine
 from dancekit.pose.blazepose_net import BlazePoseDetector, BlazePoseLandmarks
-from dancekit.resources import data_path
+from dancekit.pose.embedded import load_network, to_images, usable_device
 from dancekit.types import Detections, get_skeleton
-from dancekit.weights.header import file_sha256, read_tensors
 
 _JOINTS = 33
-_Net = TypeVar("_Net", bound=nn.Module)
 
 
 class BlazePose:
@@ -71,9 +67,9 @@ class BlazePose:
         self.tracking_threshold = tracking_threshold
         self.tracking = tracking
         self.batch = batch
-        self._device = _usable(device)
-        self._detector, detector_hash = _with_weights(BlazePoseDetector(), "blazepose_detector", self._device)
-        self._landmarks, landmarks_hash = _with_weights(
+        self._device = usable_device(device)
+        self._detector, detector_hash = load_network(BlazePoseDetector(), "blazepose_detector", self._device)
+        self._landmarks, landmarks_hash = load_network(
             BlazePoseLandmarks(model), f"blazepose_{model}", self._device
         )
         self.spec = PoseSpec(
@@ -99,22 +95,26 @@ class BlazePose:
         Raises:
             ValueError: A frame is not (H, W, 3) uint8.
         """
+        for body in self.look(frames):
+            yield Detections.nobody(_JOINTS) if body is None else body.detections(self.threshold)
+
+    def look(self, frames: Iterable[NDArray[np.uint8]]) -> Iterator[Body | None]:
+        """As `detect`, but all that the network said, before any threshold; None where nobody was found."""
         checked = (_checked(frame) for frame in frames)
         return self._follow(checked) if self.tracking else self._search(checked)
 
-    def _follow(self, frames: Iterator[NDArray[np.uint8]]) -> Iterator[Detections]:
+    def _follow(self, frames: Iterator[NDArray[np.uint8]]) -> Iterator[Body | None]:
         region: Region | None = None
         for frame in frames:
             seen = self._look([frame], [region])[0]
             if seen is None:
                 seen = self._look([frame], self._find([frame]))[0]
             region = None if seen is None else seen.next_region
-            yield Detections.nobody(_JOINTS) if seen is None else seen.detections
+            yield seen
 
-    def _search(self, frames: Iterator[NDArray[np.uint8]]) -> Iterator[Detections]:
+    def _search(self, frames: Iterator[NDArray[np.uint8]]) -> Iterator[Body | None]:
         while chunk := list(islice(frames, self.batch)):
-            for seen in self._look(chunk, self._find(chunk)):
-                yield Detections.nobody(_JOINTS) if seen is None else seen.detections
+            yield from self._look(chunk, self._find(chunk))
 
     @torch.inference_mode()
     def _find(self, frames: Sequence[NDArray[np.uint8]]) -> list[Region | None]:
@@ -124,20 +124,22 @@ class BlazePose:
         crops = [
             square.crop(frame, size, replicate=False) for square, frame in zip(squares, frames, strict=True)
         ]
-        boxes, logits = self._detector(_images(crops, self._device) * 2 - 1)
+        boxes, logits = self._detector(to_images(crops, self._device) * 2 - 1)
         boxes, logits = boxes.cpu().numpy(), logits.cpu().numpy()
         regions: list[Region | None] = []
         for number, square in enumerate(squares):
-            points = best_person(boxes[number], logits[number], size=size, threshold=self.detection_threshold)
+            points = best_detection(
+                boxes[number], logits[number], size=size, threshold=self.detection_threshold
+            )
             regions.append(None if points is None else _region(square.to_frame(points)))
         return regions
 
     @torch.inference_mode()
     def _look(
         self, frames: Sequence[NDArray[np.uint8]], regions: Sequence[Region | None]
-    ) -> list[_Seen | None]:
+    ) -> list[Body | None]:
         """Run the landmark network on each region; None where there is none, or nobody in it."""
-        seen: list[_Seen | None] = [None] * len(frames)
+        seen: list[Body | None] = [None] * len(frames)
         places = [number for number, region in enumerate(regions) if region is not None]
         if not places:
             return seen
@@ -147,7 +149,7 @@ class BlazePose:
             region.crop(frames[place], size, replicate=True)
             for place, region in zip(places, squares, strict=True)
         ]
-        output = self._landmarks(_images(crops, self._device))
+        output = self._landmarks(to_images(crops, self._device))
         unit = refine(output.points[..., :2], output.heatmaps, size).cpu().numpy()
         visibility = output.points[:, :_JOINTS, 3].sigmoid().cpu().numpy()
         presence = output.presence.cpu().numpy()
@@ -157,16 +159,41 @@ class BlazePose:
                 height, width = frames[place].shape[:2]
                 points = region.to_frame(unit[number])
                 mask = region.paste_mask(masks[number], width, height)
-                found = _detections(points[:_JOINTS], visibility[number], mask, self.threshold)
-                seen[place] = _Seen(found, _region(points[_JOINTS:]))
+                seen[place] = Body(points[:_JOINTS], visibility[number], mask, _region(points[_JOINTS:]))
         return seen
 
 
-class _Seen(NamedTuple):
-    """A person in a frame, and where to look for them in the next one."""
+class Body(NamedTuple):
+    """A person in a frame, and where to look for them in the next one.
 
-    detections: Detections
+    Attributes:
+        points: (33, 2) edge coordinates, outside of the frame too.
+        visibility: (33,).
+        mask: (H, W) uint8.
+        next_region: Where the landmark network shall look next; None if that is nowhere.
+    """
+
+    points: NDArray[np.float64]
+    visibility: NDArray[np.float32]
+    mask: NDArray[np.uint8]
     next_region: Region | None
+
+    def detections(self, threshold: float) -> Detections:
+        """The contract's arrays; joints of lower visibility or outside of the frame are missing."""
+        size = np.array(self.mask.shape[::-1])
+        xy, score = in_frame(self.points, np.where(self.visibility >= threshold, self.visibility, 0), size)
+        inside = np.clip(self.points, 0, size) - 0.5
+        box = np.concatenate((inside.min(0), inside.max(0))).astype(np.float32)
+        return Detections(xy[None], score[None], box[None], self.mask[None])
+
+
+def in_frame(
+    points: NDArray[np.float64], score: NDArray[np.floating[Any]], size: NDArray[np.integer[Any]]
+) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
+    """(K, 2) edge coordinates and (K,) scores as pixels and scores; missing outside of the frame of (W, H)."""
+    there = (score > 0) & (points >= 0).all(-1) & (points <= size).all(-1)
+    xy = np.where(there[:, None], points - 0.5, np.nan).astype(np.float32)
+    return xy, np.where(there, score, 0).astype(np.float32)
 
 
 def _region(alignment: NDArray[np.float64]) -> Region | None:
@@ -174,45 +201,7 @@ def _region(alignment: NDArray[np.float64]) -> Region | None:
     return region if region.usable else None
 
 
-def _detections(
-    points: NDArray[np.float64], visibility: NDArray[np.float32], mask: NDArray[np.uint8], threshold: float
-) -> Detections:
-    """The contract's arrays from (33, 2) edge coordinates, (33,) visibility and an (H, W) mask."""
-    size = np.array(mask.shape[::-1])
-    there = (visibility >= threshold) & (points >= 0).all(1) & (points <= size).all(1)
-    xy = np.where(there[:, None], points - 0.5, np.nan).astype(np.float32)
-    score = np.where(there, visibility, 0).astype(np.float32)
-    inside = np.clip(points, 0, size) - 0.5
-    box = np.concatenate((inside.min(0), inside.max(0))).astype(np.float32)
-    return Detections(xy[None], score[None], box[None], mask[None])
-
-
-def _images(crops: Sequence[NDArray[np.uint8]], device: torch.device) -> Tensor:
-    """Equally large (H, W, 3) crops to (B, 3, H, W) float32 in [0, 1], channels last in memory."""
-    return torch.from_numpy(np.stack(crops)).to(device).permute(0, 3, 1, 2).float() / 255
-
-
 def _checked(frame: NDArray[np.uint8]) -> NDArray[np.uint8]:
     if frame.dtype != np.uint8 or frame.ndim != 3 or frame.shape[2] != 3:
         raise ValueError(f"a frame has shape {frame.shape} and type {frame.dtype}, expected (H, W, 3) uint8")
     return np.ascontiguousarray(frame)
-
-
-def _usable(device: str) -> torch.device:
-    try:
-        torch.zeros(1, device=device)
-    except (RuntimeError, AssertionError) as error:
-        reason = str(error).splitlines()[0]
-        raise UsageError(
-            f"device {device!r} cannot be used: {reason}", hint="--device cpu always works"
-        ) from None
-    return torch.device(device)
-
-
-def _with_weights(net: _Net, name: str, device: torch.device) -> tuple[_Net, str]:
-    """The network with the weights that ship with dancekit (fp16 there, float32 here), and their sha256."""
-    path = data_path(f"zoo/weights/{name}.safetensors")
-    net.load_state_dict({key: value.float() for key, value in read_tensors(path).items()}, strict=True)
-    # channels last: three times as fast on a CPU
-    net = net.eval().requires_grad_(False).to(device).to(memory_format=torch.channels_last)
-    return net, file_sha256(path)

@@ -27,7 +27,11 @@ MARGIN = 1.25
 """Side of a region over twice the distance from its centre to the scale point."""
 
 OVERLAP = 0.3
-"""Intersection over union above which two boxes are one person."""
+"""Intersection over union above which two boxes are one person, or one face."""
+
+BODY_LEVELS = ((28, 2), (14, 2), (7, 6))
+FACE_LEVELS = ((16, 2), (8, 6))
+"""Anchors of the detectors of people and of faces: per level, cells along a side and anchors in each."""
 
 HEATMAP_WINDOW = 9
 HEATMAP_CONFIDENCE = 0.5
@@ -105,10 +109,17 @@ def _wrap(angle: float) -> float:
 
 
 @cache
-def anchors() -> NDArray[np.float32]:
-    """(2254, 2) centres of the detector's anchors in the unit square, in the order of its outputs."""
+def anchors(levels: tuple[tuple[int, int], ...] = BODY_LEVELS) -> NDArray[np.float32]:
+    """Centres of a detector's anchors in the unit square, in the order of its outputs.
+
+    Args:
+        levels: Per level: cells along a side, anchors in each.
+
+    Returns:
+        (N, 2), read-only.
+    """
     centres = []
-    for cells, per_cell in ((28, 2), (14, 2), (7, 6)):
+    for cells, per_cell in levels:
         ticks = (np.arange(cells, dtype=np.float32) + 0.5) / cells
         grid = np.stack(np.meshgrid(ticks, ticks, indexing="xy"), -1).reshape(-1, 2)
         centres.append(grid.repeat(per_cell, 0))
@@ -117,30 +128,39 @@ def anchors() -> NDArray[np.float32]:
     return result
 
 
-def best_person(
-    boxes: NDArray[np.float32], logits: NDArray[np.float32], *, size: int, threshold: float
+def best_detection(
+    boxes: NDArray[np.float32],
+    logits: NDArray[np.float32],
+    *,
+    size: int,
+    threshold: float,
+    levels: tuple[tuple[int, int], ...] = BODY_LEVELS,
 ) -> NDArray[np.float32] | None:
-    """Decode the detector's outputs for one image, and merge the boxes that agree with the best one.
+    """Decode a detector's outputs for one image, and merge the boxes that agree with the best one.
 
     The merge is MediaPipe's weighted non-maximum suppression: the mean of all boxes that overlap the best
     one, weighted by their scores.
 
     Args:
-        boxes: (2254, 12) raw boxes in pixels of the detector's image.
-        logits: (2254,).
+        boxes: (N, 4 + 2 K) raw boxes and their K points, in pixels of the detector's image.
+        logits: (N,).
         size: Side of the detector's image in pixels.
         threshold: Smallest score.
+        levels: The detector's anchors.
 
     Returns:
-        (4, 2) alignment points in the unit square (middle of the hips, the point that gives size and rotation
-        of the whole body, and the same two for the upper body), or None if nobody was found.
+        (K, 2) points in the unit square, or None if nothing was found. For a person: the middle of the hips,
+        the point that gives size and rotation of the whole body, and the same two for the upper body. For a
+        face: right eye, left eye, nose, mouth, right ear, left ear.
     """
     scores = 1.0 / (1.0 + np.exp(-np.clip(logits.astype(np.float64), -100, 100)))
     keep = np.flatnonzero((scores >= threshold) & (boxes[:, 2:4] >= 0).all(1))
     if not len(keep):
         return None
-    scores, decoded = scores[keep], boxes[keep].reshape(-1, 6, 2) / np.float32(size)
-    decoded[:, [0, 2, 3, 4, 5]] += anchors()[keep, None]
+    scores, decoded = scores[keep], boxes[keep].reshape(len(keep), -1, 2) / np.float32(size)
+    centres = anchors(levels)[keep]
+    decoded[:, 0] += centres
+    decoded[:, 2:] += centres[:, None]
     low, high = decoded[:, 0] - decoded[:, 1] / 2, decoded[:, 0] + decoded[:, 1] / 2
     best = int(scores.argmax())
     inner = np.clip(np.minimum(high, high[best]) - np.maximum(low, low[best]), 0, None).prod(1)

@@ -7,7 +7,7 @@ are the attribute names below.
 
 Both networks share one encoder (the layout of EfficientNet-B0 without squeeze-and-excitation). "same" padding
 of TensorFlow pads symmetrically everywhere but in the stride-2 blocks of the landmark tower, which pad only
-on the right and at the bottom.
+on the right and at the bottom (and in the networks of hands, `hand_net.py`).
 """
 
 from __future__ import annotations
@@ -30,9 +30,16 @@ def _relu6(x: Tensor) -> Tensor:
     return F.relu6(x, inplace=True)
 
 
-def _depthwise(channels: int, kernel: int, stride: int = 1, padding: int | None = None) -> nn.Conv2d:
+def depthwise(channels: int, kernel: int, stride: int = 1, padding: int | None = None) -> nn.Conv2d:
+    """A convolution of each channel alone; symmetric padding that keeps the size, unless given."""
     pad = kernel // 2 if padding is None else padding
     return nn.Conv2d(channels, channels, kernel, stride, pad, groups=channels)
+
+
+def pad_end(x: Tensor, kernel: int) -> Tensor:
+    """TensorFlow's "same" padding for stride 2 and even sides: the odd row and column go to the end."""
+    before, after = (kernel - 2) // 2, (kernel - 1) // 2
+    return F.pad(x, (before, after, before, after))
 
 
 def _double(x: Tensor) -> Tensor:
@@ -48,22 +55,31 @@ def _depth_to_space(x: Tensor) -> Tensor:
 
 
 class InvertedResidual(nn.Module):
-    """MobileNetV2's block: expand 1x1, depthwise, project 1x1; a shortcut where the shapes agree."""
+    """MobileNetV2's block: expand 1x1, depthwise, project 1x1.
+
+    A shortcut (max-pooled for stride 2) where the channels agree. `end` is where stride 2 is padded: only on
+    the right and at the bottom, or on all sides.
+    """
 
     def __init__(
-        self, in_channels: int, out_channels: int, *, expansion: int, kernel: int, stride: int
+        self, in_channels: int, out_channels: int, *, expansion: int, kernel: int, stride: int, end: bool
     ) -> None:
         super().__init__()
         hidden = in_channels * expansion
         self.expand = nn.Conv2d(in_channels, hidden, 1)
-        self.depthwise = _depthwise(hidden, kernel, stride)
+        self.end = kernel if end and stride == 2 else 0
+        self.depthwise = depthwise(hidden, kernel, stride, padding=0 if self.end else None)
         self.project = nn.Conv2d(hidden, out_channels, 1)
-        self.shortcut = stride == 1 and in_channels == out_channels
+        self.stride = stride
+        self.shortcut = in_channels == out_channels
 
     def forward(self, x: Tensor) -> Tensor:
         """(B, C, H, W) to (B, C', H / stride, W / stride)."""
-        y: Tensor = self.project(_relu6(self.depthwise(_relu6(self.expand(x)))))
-        return y.add_(x) if self.shortcut else y
+        y: Tensor = _relu6(self.expand(x))
+        y = self.project(_relu6(self.depthwise(pad_end(y, self.end) if self.end else y)))
+        if self.shortcut:
+            y.add_(F.max_pool2d(x, 2) if self.stride == 2 else x)
+        return y
 
 
 class SeparableBlock(nn.Module):
@@ -73,7 +89,7 @@ class SeparableBlock(nn.Module):
         self, in_channels: int, out_channels: int, *, stride: int = 1, inner_activation: bool = True
     ) -> None:
         super().__init__()
-        self.depthwise = _depthwise(in_channels, 3, stride, padding=1 if stride == 1 else 0)
+        self.depthwise = depthwise(in_channels, 3, stride, padding=1 if stride == 1 else 0)
         self.pointwise = nn.Conv2d(in_channels, out_channels, 1)
         self.stride = stride
         self.inner_activation = inner_activation
@@ -93,12 +109,14 @@ class Encoder(nn.Module):
 
     Args:
         widths: Channels after the stem and after each of the five stages.
+        end: Pad for stride 2 only on the right and at the bottom (networks of hands), not on all sides.
     """
 
-    def __init__(self, widths: tuple[int, int, int, int, int, int]) -> None:
+    def __init__(self, widths: tuple[int, int, int, int, int, int], *, end: bool = False) -> None:
         super().__init__()
-        self.stem = nn.Conv2d(3, 24, 3, 2, 1)
-        self.stem_depthwise = _depthwise(24, 3)
+        self.end = end
+        self.stem = nn.Conv2d(3, 24, 3, 2, 0 if end else 1)
+        self.stem_depthwise = depthwise(24, 3)
         self.stem_project = nn.Conv2d(24, widths[0], 1)
         self.stages = nn.ModuleList()
         channels = widths[0]
@@ -112,16 +130,18 @@ class Encoder(nn.Module):
                         expansion=4 if number == 0 and block == 0 else 6,
                         kernel=_KERNELS[number],
                         stride=_STRIDES[number] if block == 0 else 1,
+                        end=end,
                     )
                 )
                 channels = width
             self.stages.append(nn.Sequential(*blocks))
         self.top_expand = nn.Conv2d(channels, channels * 6, 1)
-        self.top_depthwise = _depthwise(channels * 6, 3)
+        self.top_depthwise = depthwise(channels * 6, 3)
 
     def forward(self, image: Tensor) -> tuple[Tensor, Tensor, Tensor, Tensor, Tensor]:
         """(B, 3, H, W), H and W multiples of 32, to the five feature maps, finest first."""
-        half = self.stem_project(_relu6(self.stem_depthwise(_relu6(self.stem(image)))))
+        stem = _relu6(self.stem(pad_end(image, 3) if self.end else image))
+        half = self.stem_project(_relu6(self.stem_depthwise(stem)))
         quarter = self.stages[0](half)
         eighth = self.stages[1](quarter)
         sixteenth = self.stages[3](self.stages[2](eighth))
@@ -134,9 +154,9 @@ class AnchorHead(nn.Module):
 
     def __init__(self, channels: int, anchors: int) -> None:
         super().__init__()
-        self.score_depthwise = _depthwise(channels, 3, 2)
+        self.score_depthwise = depthwise(channels, 3, 2)
         self.score = nn.Conv2d(channels, anchors, 1)
-        self.box_depthwise = _depthwise(channels, 3, 2)
+        self.box_depthwise = depthwise(channels, 3, 2)
         self.box = nn.Conv2d(channels, anchors * 12, 1)
 
     def forward(self, x: Tensor) -> tuple[Tensor, Tensor]:

@@ -5,6 +5,7 @@ from __future__ import annotations
 BUILTIN: dict[str, dict[str, str]] = {
     "pose": {
         "blazepose": "dancekit.pose.blazepose:BlazePose",
+        "blazepose_holistic": "dancekit.pose.blazepose_holistic:BlazePoseHolistic",
         "rtmlib": "dancekit.pose.rtmlib:RTMLib",
     },
     "filter": {
@@ -24,6 +25,8 @@ BUILTIN: dict[str, dict[str, str]] = {
     },
     "renderer": {
         "sticks": "dancekit.renderers.sticks:Sticks",
+        "limbs": "dancekit.renderers.limbs:Limbs",
+        "heatmaps": "dancekit.renderers.heatmaps:Heatmaps",
         "edn_sticks": "dancekit.renderers.edn_sticks:EDNSticks",
     },
     "generator": {
@@ -65,6 +68,7 @@ BUILTIN: dict[str, dict[str, str]] = {
         "flip": "dancekit.augmentations.geometry:Flip",
         "affine": "dancekit.augmentations.geometry:Affine",
         "colour": "dancekit.augmentations.photometric:Colour",
+        "drop_limbs": "dancekit.augmentations.keypoints:DropLimbs",
     },
     "metric": {
         "l1": "dancekit.metrics.image:L1",

@@ -3,7 +3,8 @@
 Any change here changes the condition images: raise `Sticks.version` with it.
 
 Limbs are named by their joints, so one table serves every skeleton; a limb is drawn where the skeleton has
-both joints (a neck is made up from the shoulders where there is none, a mid-hip from the hips). Colours are
+both joints (a neck is made up from the shoulders where there is none, a mid-hip from the hips). The body's
+own knuckles and mouth are drawn only where the skeleton has no hands or face that show them better. Colours are
 RGB in [0, 1]. A left limb has more blue than red; its right counterpart is the same colour with red and blue
 swapped; in the middle red equals blue. Thus a mirrored dancer is the mirrored picture with two channels
 swapped, and a generator can tell the sides apart at every single pixel.
@@ -74,6 +75,7 @@ _MIDDLE: tuple[tuple[str, str, Colour], ...] = (
 )
 
 _MOUTH: Colour = (0.80, 0.10, 0.80)
+_PUPIL: Colour = (0.60, 0.90, 1.00)
 
 # chains of the 68-point face: first, last, closed, colour where it is the subject's left
 _FACE: tuple[tuple[int, int, bool, Colour], ...] = (
@@ -115,15 +117,32 @@ def limbs(skeleton: Skeleton, *, hands: bool, face: bool) -> tuple[Limb, ...]:
     """
     table = [Limb(*limb) for limb in _MIDDLE]
     for side in ("left", "right"):
-        for start, end, colour in (*_SIDED, *_FEET, *(_KNUCKLES if hands else ())):
+        knuckles = _KNUCKLES if hands and f"{side}_hand_0" not in skeleton else ()
+        for start, end, colour in (*_SIDED, *_FEET, *knuckles):
             if end == "{}_small_toe" and start == "{}_ankle" and f"{side}_heel" in skeleton:
                 continue
             table.append(Limb(start.format(side), end.format(side), on_side(colour, side)))
         if hands:
             table += _hand(side)
     if face:
-        table += [Limb("left_mouth", "right_mouth", _MOUTH), *_face()]
+        table += [] if "face_48" in skeleton else [Limb("left_mouth", "right_mouth", _MOUTH)]
+        table += _face()
     return tuple(limb for limb in table if drawable(limb.start, skeleton) and drawable(limb.end, skeleton))
+
+
+def channels_of(table: tuple[Limb, ...]) -> dict[str, tuple[Limb, ...]]:
+    """The limbs of each channel, by its name: a limb alone, or all parts of a finger or of a line of the face."""
+    found: dict[str, tuple[Limb, ...]] = {}
+    for limb in table:
+        name = f"{limb.start}-{limb.end}"
+        side, _, number = limb.end.partition("_hand_")
+        if number:
+            name = f"{side}_finger_{(int(number) - 1) // 4}"
+        elif limb.end.startswith("face_"):
+            at = int(limb.start.removeprefix("face_"))
+            name = next(f"face_{first}_{last}" for first, last, *_ in _FACE if first <= at <= last)
+        found[name] = (*found.get(name, ()), limb)
+    return found
 
 
 def drawable(joint: str, skeleton: Skeleton) -> bool:
@@ -159,4 +178,8 @@ def _face() -> list[Limb]:
             middle = start in _FACE_MIDDLE and end in _FACE_MIDDLE
             side = None if middle else "right" if right else "left"
             table.append(Limb(f"face_{start}", f"face_{end}", on_side(colour, side), 0.5))
-    return table
+    # a limb of no length is a dot
+    return table + [
+        Limb(pupil, pupil, on_side(_PUPIL, side))
+        for side, pupil in (("left", "left_pupil"), ("right", "right_pupil"))
+    ]

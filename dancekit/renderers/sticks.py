@@ -11,20 +11,13 @@ from pydantic import Field
 from torch import Tensor
 
 from dancekit.contracts import RendererSpec
+from dancekit.renderers import distance_field
 from dancekit.renderers.palettes import DOTS, DOTTED, limbs
+from dancekit.renderers.strokes import LEAST_WIDTH, Array, Figure, cover_frames, groups
 from dancekit.types import Skeleton, skeleton_names
-from dancekit.types.conversion import source_joints
-
-Array = NDArray[np.float64]
-
-PIXELS_AT_ONCE = 1 << 19
-"""Frames are drawn in groups of about so many pixels: memory stays constant."""
 
 DOT_RADIUS = 0.8
 """Of a joint, in line widths."""
-
-LEAST_WIDTH = 1.0
-"""Pixels: a thinner line would fade rather than get thinner."""
 
 
 class Sticks:
@@ -44,8 +37,12 @@ class Sticks:
         hands: Draw fingers, where the skeleton has any.
         face: Draw the mouth and the 68 face points, where the skeleton has any. Nose, eyes and ears are
             always drawn.
+        confidence: Draw a stroke the darker, the less sure its joints are: its colour times the product of
+            their scores, as MimicMotion does.
         skeleton: What the joints are (wired).
         size: (W, H) of the window in pixels (wired).
+        device: Where pictures are drawn and returned (wired). On the CPU `__call__` visits covered pixels
+            only; elsewhere it is `draw`.
     """
 
     version: int = 1
@@ -58,26 +55,21 @@ class Sticks:
         line_width: Annotated[float, Field(gt=0, le=0.1)] = 0.008,
         hands: bool = True,
         face: bool = True,
+        confidence: bool = False,
+        device: str = "cpu",
     ) -> None:
         self.spec = RendererSpec(channels=3, value_range=(0.0, 1.0), skeletons=skeleton_names())
         self.skeleton = skeleton
         self.size = (int(size[0]), int(size[1]))
+        self.confidence = confidence
+        self.device = device
         width = line_width * self.size[1]
         table = limbs(skeleton, hands=hands, face=face)
-        names = list(dict.fromkeys(joint for limb in table for joint in (limb.start, limb.end)))
-        sources = [[skeleton.index(part) for part in source_joints(name, skeleton)] for name in names]
-        # a point is the mean of two joints: twice the same one, unless it is made up
-        self._halves = np.array([parts[0] for parts in sources]), np.array([parts[-1] for parts in sources])
-        dots = [n for n, name in enumerate(names) if name in skeleton and name.endswith(DOTTED)]
-        dot_colours = [DOTS[skeleton.side(sources[n][0])] for n in dots]
-        dot_radius = DOT_RADIUS * max(width, LEAST_WIDTH)
-        # strokes: first all limbs, then all dots (limbs of no length)
-        self._limbs = len(table)
-        self._start = np.array([names.index(limb.start) for limb in table] + dots)
-        self._end = np.array([names.index(limb.end) for limb in table] + dots)
+        self._figure = Figure.of(skeleton, table, width, DOTTED, DOT_RADIUS * max(width, LEAST_WIDTH))
+        self._limbs = len(table)  # strokes: first all limbs, then all dots
+        dots = range(len(table), len(self._figure.start))
+        dot_colours = [DOTS[skeleton.side(self._figure.joint(n))] for n in dots]
         self._colour = np.array([limb.colour for limb in table] + dot_colours)
-        radii = [max(width * limb.width, LEAST_WIDTH) / 2 for limb in table]
-        self._radius = np.array(radii + [dot_radius] * len(dots))
 
     def __call__(self, xy: NDArray[np.float32], score: NDArray[np.float32]) -> Tensor:
         """Draw.
@@ -87,29 +79,61 @@ class Sticks:
             score: (T, K).
 
         Returns:
-            (T, 3, H, W) float32 on the CPU in [0, 1].
+            (T, 3, H, W) float32 in [0, 1] on `device`.
         """
-        if xy.shape != (*score.shape, 2) or score.ndim != 2 or score.shape[1] != len(self.skeleton):
-            raise ValueError(
-                f"xy {xy.shape} and score {score.shape} are not (T, K, 2) and (T, K) of {self.skeleton.id}"
-            )
+        self._figure.check(xy.shape, score.shape)
+        if self.device != "cpu":
+            with torch.no_grad():
+                return self.draw(
+                    torch.as_tensor(xy, dtype=torch.float32, device=self.device),
+                    torch.as_tensor(score, dtype=torch.float32, device=self.device),
+                )
         width, height = self.size
         pictures = np.zeros((len(xy), 3, height, width), np.float32)
-        points = np.where((score > 0)[..., None], xy, np.nan).astype(np.float64)
-        points = (points[:, self._halves[0]] + points[:, self._halves[1]]) / 2
-        group = max(1, PIXELS_AT_ONCE // (width * height))
-        for first in range(0, len(xy), group):
-            self._draw(points[first : first + group], pictures[first : first + group])
+        points = self._figure.points(xy, score)
+        light = self._figure.brightness(score) if self.confidence else None
+        for part in groups(len(xy), self.size):
+            index, coverage, stroke, frame = cover_frames(self._figure, points[part], self.size)
+            colour = self._colour[stroke]
+            if light is not None:
+                colour = colour * light[part][frame, stroke][:, None]
+            for layer in (stroke < self._limbs, stroke >= self._limbs):
+                _paint(pictures[part], index[layer], coverage[layer], colour[layer])
         return torch.from_numpy(pictures)
 
-    def _draw(self, points: Array, pictures: NDArray[np.float32]) -> None:
-        seen = np.isfinite(points[..., 0]) & np.isfinite(points[..., 1])
-        frame, stroke = np.nonzero(seen[:, self._start] & seen[:, self._end])
-        start, end = points[frame, self._start[stroke]], points[frame, self._end[stroke]]
-        index, coverage, which = _strokes(start, end, self._radius[stroke], frame, self.size)
-        which = stroke[which]
-        for layer in (which < self._limbs, which >= self._limbs):
-            _paint(pictures, index[layer], coverage[layer], self._colour[which[layer]])
+    def draw(self, xy: Tensor, score: Tensor) -> Tensor:
+        """The same picture by a distance field in torch: on any device, with gradients to `xy`.
+
+        It differs from `__call__` on the CPU by rounding alone.
+
+        Args:
+            xy: (T, K, 2) window pixels, NaN where missing.
+            score: (T, K) on the same device.
+
+        Returns:
+            (T, 3, H, W) in [0, 1], on the device and in the precision of `xy`.
+        """
+        figure = self._figure
+        figure.check(xy.shape, score.shape)
+        parts = distance_field.groups(len(xy), len(figure.start), self.size)
+        pictures = [self._draw(xy[part], score[part]) for part in parts]
+        return torch.cat(pictures) if pictures else xy.new_zeros(0, 3, self.size[1], self.size[0])
+
+    def _draw(self, xy: Tensor, score: Tensor) -> Tensor:
+        cover = distance_field.coverage(self._figure, xy, score, self.size)
+        colour = torch.as_tensor(self._colour, dtype=xy.dtype, device=xy.device).expand(len(xy), -1, -1)
+        if self.confidence:
+            colour = colour * distance_field.brightness(self._figure, score)[..., None].to(xy.dtype)
+        lines, _ = _mix(cover[:, : self._limbs], colour[:, : self._limbs])
+        dots, beneath = _mix(cover[:, self._limbs :], colour[:, self._limbs :])
+        return (lines * beneath + dots).clamp_max(1.0)  # rounding goes beyond
+
+
+def _mix(cover: Tensor, colour: Tensor) -> tuple[Tensor, Tensor]:
+    """Strokes (T, S, H, W) mixed by coverage (T, 3, H, W), and what is left to see beneath (T, 1, H, W)."""
+    total = cover.sum(1, keepdim=True)
+    mixed = torch.einsum("tshw,tsc->tchw", cover, colour)
+    return mixed / total.clamp_min(1.0), (1.0 - total).clamp_min(0.0)
 
 
 def _paint(pictures: NDArray[np.float32], index: NDArray[np.intp], coverage: Array, colour: Array) -> None:
@@ -129,76 +153,3 @@ def _paint(pictures: NDArray[np.float32], index: NDArray[np.intp], coverage: Arr
     for channel in range(channels):
         mixed = np.bincount(place, coverage * colour[:, channel], len(touched)) * share
         flat[frame, channel, pixel] = flat[frame, channel, pixel] * beneath + mixed
-
-
-def _strokes(
-    start: Array, end: Array, radius: Array, frame: NDArray[np.intp], size: tuple[int, int]
-) -> tuple[NDArray[np.intp], Array, NDArray[np.intp]]:
-    """Pixels that N capsules cover.
-
-    Args:
-        start: (N, 2) px.
-        end: (N, 2) px.
-        radius: (N,) px.
-        frame: (N,) which picture each belongs to.
-        size: (W, H) of a picture.
-
-    Returns:
-        Per covered pixel: its flat index (frame * H + row) * W + column, its coverage in (0, 1], its stroke.
-    """
-    reach = radius + 0.5
-    start, end, inside = _clip(start, end, reach + 1.0, size)
-    kept = np.flatnonzero(inside)
-    start, end, reach = start[kept], end[kept], reach[kept]
-    # u runs along the longer axis of a stroke, v across it
-    steep = np.abs(end[:, 1] - start[:, 1]) > np.abs(end[:, 0] - start[:, 0])
-    swap = steep[:, None]
-    start, end = np.where(swap, start[:, ::-1], start), np.where(swap, end[:, ::-1], end)
-    backwards = (end[:, 0] < start[:, 0])[:, None]
-    start, end = np.where(backwards, end, start), np.where(backwards, start, end)
-    along = end - start
-    first = np.floor(start[:, 0] - reach).astype(np.intp)
-    count = np.ceil(end[:, 0] + reach).astype(np.intp) - first + 1
-    stroke = np.repeat(np.arange(len(kept)), count)
-    u = np.arange(len(stroke)) - np.repeat(np.cumsum(count) - count - first, count)
-    du = (u - start[stroke, 0])[:, None]
-    # |slope| <= 1, so a stroke is at most sqrt(2) times as wide across v
-    slope = along[:, 1] / np.where(along[:, 0] > 0, along[:, 0], 1.0)
-    middle = start[stroke, 1] + slope[stroke] * np.clip(du[:, 0], 0.0, along[stroke, 0])
-    side = int(np.ceil(np.sqrt(2.0) * reach.max())) if len(kept) else 0
-    v = np.round(middle).astype(np.intp)[:, None] + np.arange(-side - 1, side + 2)
-    dv = v - start[stroke, 1][:, None]
-    length = np.maximum((along**2).sum(1), 1e-12)
-    at = du * (along[:, 0] / length)[stroke, None] + dv * (along[:, 1] / length)[stroke, None]
-    at = np.clip(at, 0.0, 1.0)
-    off_u, off_v = du - at * along[stroke, 0][:, None], dv - at * along[stroke, 1][:, None]
-    coverage = np.clip(reach[stroke, None] - np.sqrt(off_u * off_u + off_v * off_v), 0.0, 1.0)
-    row = np.where(steep[stroke, None], u[:, None], v)
-    column = np.where(steep[stroke, None], v, u[:, None])
-    width, height = size
-    seen = (coverage > 0) & (row >= 0) & (row < height) & (column >= 0) & (column < width)
-    index = (frame[kept][stroke, None] * height + row) * width + column
-    which = np.broadcast_to(kept[stroke, None], seen.shape)
-    return index[seen], coverage[seen], which[seen]
-
-
-def _clip(
-    start: Array, end: Array, margin: Array, size: tuple[int, int]
-) -> tuple[Array, Array, NDArray[np.bool_]]:
-    """The parts of N segments within the window and a margin (Liang and Barsky), and which have one."""
-    along = end - start
-    enter, leave = np.zeros(len(start)), np.ones(len(start))
-    inside = np.ones(len(start), bool)
-    for axis in (0, 1):
-        low, high = -margin - start[:, axis], size[axis] - 1 + margin - start[:, axis]
-        moves = along[:, axis] != 0
-        step = np.where(moves, along[:, axis], 1.0)
-        near, far = np.minimum(low / step, high / step), np.maximum(low / step, high / step)
-        enter = np.where(moves, np.maximum(enter, near), enter)
-        leave = np.where(moves, np.minimum(leave, far), leave)
-        inside &= moves | ((low <= 0) & (high >= 0))
-    inside &= enter <= leave
-    # joints at 1e30 leave no digits for their clipped ends: keep those in the box as well
-    least, most = -margin[:, None], np.array(size) - 1 + margin[:, None]
-    ends = [np.clip(start + part[:, None] * along, least, most) for part in (enter, leave)]
-    return ends[0], ends[1], inside

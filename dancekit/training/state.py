@@ -41,7 +41,7 @@ class TrainingState:
         self.data = data
         self.device = device
         self.step = 0
-        self.painting: PaintingParts = build_painting(recipe, data.target.skeleton)
+        self.painting: PaintingParts = build_painting(recipe, data.target.skeleton, device)
         self.training: TrainingParts = build_training(recipe, self.painting)
         self.augmentations: list[Augmentation] = build_augmentations(recipe)
         self.networks: dict[str, nn.Module] = {

@@ -28,6 +28,7 @@ from dancekit.build import (
 )
 from dancekit.config import Component, Recipe, override_recipe
 from dancekit.dancer import DancerInfo, check_versions, read_info, read_plate, read_target
+from dancekit.data.coverage import Coverage, PoseRange
 from dancekit.data.files import write_whole
 from dancekit.data.framing import crop, letterbox, paste
 from dancekit.data.poses import apply_filters, track_person
@@ -48,10 +49,11 @@ class TransferResult:
 
     Attributes:
         out: The video.
-        sidecar: JSON beside it: the fitted normalizer, frames, hashes.
+        sidecar: JSON beside it: the fitted normalizer, frames, how far each pose is from what was filmed.
         frames: How many were painted (as many as the source has).
         missing: In how many of them nobody was found in the source.
         fitted: The normalizer's fitted numbers.
+        coverage: Which frames' poses are out of the range of the dancer's training clip.
     """
 
     out: Path
@@ -59,6 +61,7 @@ class TransferResult:
     frames: int
     missing: int
     fitted: Mapping[str, Any]
+    coverage: Coverage
 
 
 class Dancer:
@@ -102,6 +105,11 @@ class Dancer:
     def plate(self) -> NDArray[np.uint8]:
         """The target's clean plate, (H, W, 3) uint8 at its clip's resolution."""
         return read_plate(self.path)
+
+    @cached_property
+    def pose_range(self) -> PoseRange:
+        """What the target did in its training clip: a pose far from all of that is painted badly."""
+        return PoseRange(self.target)
 
     def poses_of(
         self, source: str | os.PathLike[str], *, recipe: Recipe | None = None, progress: Progress = silent
@@ -196,15 +204,17 @@ class Dancer:
                 writer.write(shown, int(poses.pts[number]))
                 progress("painting", number + 1, len(poses))
         missing = int((~poses.found).sum())
+        coverage = self.pose_range.coverage(moved)
         facts = {
             "source": origin.name,
             "dancer": self.path.name,
             "frames": len(poses),
             "frames_without_person": missing,
             "normalizer": {"name": recipe.normalizer.name, "fitted": fitted},
+            "pose_range": coverage.to_json(),
         }
         write_whole(sidecar, json.dumps(facts, indent=2, sort_keys=True) + "\n")
-        return TransferResult(destination, sidecar, len(poses), missing, fitted)
+        return TransferResult(destination, sidecar, len(poses), missing, fitted, coverage)
 
     def overridden(self, overrides: tuple[str, ...] | list[str]) -> Recipe:
         """The dancer's recipe with another pose backend, filters or normalizer.
@@ -226,7 +236,7 @@ def _load_networks(path: Path, info: DancerInfo, device: str) -> PaintingParts:
     import torch
 
     with torch.device("meta"):
-        parts = build_painting(info.recipe, get_skeleton(info.skeleton))
+        parts = build_painting(info.recipe, get_skeleton(info.skeleton), device)
     networks = {"generator": parts.generator, "face": parts.face}
     expected = {
         f"{name}.{key}": list(value.shape)

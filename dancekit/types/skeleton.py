@@ -33,6 +33,7 @@ MIRRORED_FACE: dict[str, tuple[tuple[int, int], ...]] = {
         ("body_18_face_hands", 18),
         ("body_23_face_hands", 23),
         ("body_25_face_hands", 25),
+        ("blazepose_33_face_hands", 33),
     )
 }
 """Joints that are numbered rather than named by side: pairs of indices that swap under `Skeleton.mirror`."""

@@ -255,7 +255,8 @@ def _by_number(joints: tuple[str, ...], pairs: str) -> list[tuple[str, str]]:
 
 
 def _with_face_and_hands(body: Skeleton) -> Skeleton:
-    """An OpenPose body with its 70 face points and both hands, in that order, the left hand first."""
+    """A body with the 70 face points and both hands, in that order, the left hand first."""
+    own = tuple(body.joints[number] for number in body.parts.get("face", ()))
     return _skeleton(
         f"{body.name}_face_hands",
         (*body.joints, *_FACE_70, *_HANDS["left"], *_HANDS["right"]),
@@ -266,7 +267,7 @@ def _with_face_and_hands(body: Skeleton) -> Skeleton:
             *_HAND_EDGES,
         ),
         f"{body.source}, with face and hands",
-        {"face": _FACE_70, "left_hand": _HANDS["left"], "right_hand": _HANDS["right"]},
+        {"face": (*own, *_FACE_70), "left_hand": _HANDS["left"], "right_hand": _HANDS["right"]},
     )
 
 
@@ -345,5 +346,7 @@ _TABLE: dict[str, Skeleton] = {
 
 SKELETONS: dict[str, Skeleton] = _TABLE | {
     skeleton.name: skeleton
-    for skeleton in (_with_face_and_hands(_TABLE[name]) for name in ("body_18", "body_23", "body_25"))
+    for skeleton in (
+        _with_face_and_hands(_TABLE[name]) for name in ("body_18", "body_23", "body_25", "blazepose_33")
+    )
 }

@@ -27,7 +27,8 @@ class TestLs:
 
     def test_one_kind(self, cli: Cli) -> None:
         lines = cli("ls", "generator").out.splitlines()[1:]
-        assert [line.split()[1] for line in lines] == ["pix2pixhd", "unet"]
+        assert [line.split()[1] for line in lines] == [each.name for each in list_components("generator")]
+        assert {"pix2pixhd", "unet"} <= {line.split()[1] for line in lines}
 
     def test_json_is_stable(self, cli: Cli) -> None:
         found = json.loads(cli("ls", "--json").out)

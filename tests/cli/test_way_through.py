@@ -13,6 +13,7 @@ import numpy as np
 import pytest
 from cli_tools import TINY, Cli, left_in
 
+from dancekit.types import PoseSequence
 from dancekit.video import probe, read_frames
 from dancekit.weights.header import file_sha256
 
@@ -65,7 +66,27 @@ def test_transfer_keeps_frames_rate_and_sound(cli: Cli, clips: Clips, dancer: Pa
     made, given = probe(tmp_path / "source_dancer.mp4"), probe(clips[0])
     assert (made.frames, made.rate, made.audio) == (given.frames, given.rate, given.audio)
     assert made.size == (64, 64)
-    assert json.loads((tmp_path / "source_dancer.json").read_text())["normalizer"]["fitted"]
+    sidecar = json.loads((tmp_path / "source_dancer.json").read_text())
+    assert sidecar["normalizer"]["fitted"]
+    # a second of training is one moment: too little to say what is out of its range, but distances are there
+    assert len(sidecar["pose_range"]["distance_px"]) == given.frames
+    assert sidecar["pose_range"]["outside"] is None and min(sidecar["pose_range"]["distance_px"]) > 0
+
+
+def test_transfer_marks_the_frames_that_were_never_filmed(
+    cli: Cli, clips: Clips, dancer: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("dancekit.data.coverage.NEIGHBOURHOOD", 0.2)
+    cli("pose", clips[1], "--out", "own.npz", "--recipe", "tiny")
+    own = PoseSequence.load(tmp_path / "own.npz")
+    xy = np.array(own.xy)
+    xy[20:] += 100
+    own.replace(xy=xy).save(tmp_path / "moved.npz")
+    done = cli("transfer", "moved.npz", "--dancer", dancer, "--out", "o.mp4", "normalizer=identity")
+    assert done.code == 0, done.err
+    assert "17% of the dance is outside what the dancer was filmed doing" in done.err
+    found = json.loads((tmp_path / "o.json").read_text())["pose_range"]
+    assert found["outside_frames"] == [20, 21, 22, 23] and found["outside"] == 0.1667
 
 
 def test_transfer_from_poses_in_the_full_frame(cli: Cli, clips: Clips, dancer: Path, tmp_path: Path) -> None:

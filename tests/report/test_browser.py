@@ -87,30 +87,89 @@ def test_all_videos_show_the_same_frame_whatever_moves_them(browser: Any, report
     ):
         press(browser, *keys)
         assert shown(browser, frame) == dict.fromkeys(three, frame), keys
-    browser.execute_script(
-        "const s = document.getElementById('scrub'); s.value = 17; s.dispatchEvent(new Event('input'))"
-    )
+    move(browser, 17)
     assert shown(browser, 17) == dict.fromkeys(three, 17)
-    for frame in range(FRAMES):  # every single one: a rounding of 30000/1001 would miss some
-        browser.execute_script(
-            "const s = document.getElementById('scrub'); s.value = arguments[0]; s.dispatchEvent(new Event('input'))",
-            frame,
-        )
+    for frame in range(0, FRAMES, 3):
+        move(browser, frame)
         assert shown(browser, frame) == dict.fromkeys(three, frame)
 
 
-def test_the_exact_rate_counts_in_a_long_clip(browser: Any, tmp_path: Path) -> None:
-    # at 30 instead of 30000/1001 frames a second, frame 900 would be taken for the one after
-    found = evaluation(tmp_path)
-    write(tmp_path / "long.mp4", frames=960)
+@pytest.fixture(scope="module")
+def long_report(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """960 frames: far seeks take time there, as in any real clip."""
+    folder = tmp_path_factory.mktemp("long")
+    found = evaluation(folder)
+    write(folder / "long.mp4", frames=960)
     result = replace(found.variants[0], scores=(psnr([20.0] * 960),), video="long.mp4")
     long = replace(found, frames=960, variants=(result,), real_video="long.mp4", source_video=None, boxes={})
     assert long.rate == str(RATE)
-    write_report(long, tmp_path / "long.html", folder=tmp_path)
-    open_page(browser, tmp_path / "long.html")
+    write_report(long, folder / "long.html", folder=folder)
+    return folder / "long.html"
+
+
+def test_the_exact_rate_counts_in_a_long_clip(browser: Any, long_report: Path) -> None:
+    # at 30 instead of 30000/1001 frames a second, the last frames would be taken for those after
+    open_page(browser, long_report)
     for keys, frame in ((("END",), 959), (("ARROW_LEFT",), 958), (("ARROW_LEFT",), 957), (("HOME",), 0)):
         press(browser, *keys)
         assert shown(browser, frame) == {"v0": frame, "truth": frame}
+
+
+def current(browser: Any) -> int:
+    return int(browser.find_element("id", "scrub").get_attribute("value"))
+
+
+def move(browser: Any, frame: int) -> None:
+    """As dragging the slider does."""
+    script = """
+    const slider = document.getElementById("scrub");
+    slider.value = arguments[0];
+    slider.dispatchEvent(new Event("input"));
+    """
+    browser.execute_script(script, frame)
+
+
+def choose(browser: Any, select: str, value: str) -> None:
+    script = """
+    const select = document.getElementById(arguments[0]);
+    select.value = arguments[1];
+    select.dispatchEvent(new Event("change"));
+    """
+    browser.execute_script(script, select, value)
+
+
+LISTEN = """
+window.started = [];
+for (const video of document.querySelectorAll("#screens video")) {
+  video.addEventListener("playing", () => started.push(Math.floor(video.currentTime * 30000 / 1001)));
+}
+"""
+
+
+@pytest.mark.parametrize("way", ["loop", "seek"])
+def test_a_jump_while_playing_goes_on_from_there(browser: Any, long_report: Path, way: str) -> None:
+    open_page(browser, long_report)
+    choose(browser, "speed", "0.25")
+    move(browser, 100)
+    shown(browser, 100)
+    if way == "loop":
+        choose(browser, "loop", "here")  # frames 100 to 159
+    move(browser, 155)
+    shown(browser, 155)
+    browser.execute_script(LISTEN)
+    press(browser, " ")
+    until(lambda: current(browser), lambda frame: frame >= 157)
+    if way == "seek":
+        move(browser, 100)
+    started = lambda: browser.execute_script("return started")  # noqa: E731
+    until(started, lambda frames: len(frames) >= 4)
+    until(lambda: current(browser), lambda frame: 102 <= frame < 150)
+    press(browser, " ")
+    # the jump is asked for while the seek that ends the playing still runs: it must not be lost
+    assert all(155 <= frame < 160 for frame in started()[:2]), started()
+    assert all(100 <= frame < 105 for frame in started()[2:4]), started()
+    frame = current(browser)
+    assert shown(browser, frame) == {"v0": frame, "truth": frame}
 
 
 def click_chart(browser: Any, frame: int) -> None:
@@ -161,17 +220,12 @@ def test_playing_keeps_them_together_and_pausing_stops_on_one_frame(browser: Any
 def test_without_a_loop_it_stops_at_the_end_and_with_one_it_goes_on(browser: Any, report: Path) -> None:
     open_page(browser, report)
     shown(browser, 25)
-    choose = """
-    const select = document.getElementById(arguments[0]);
-    select.value = arguments[1];
-    select.dispatchEvent(new Event("change"));
-    """
-    browser.execute_script(choose, "loop", "off")
+    choose(browser, "loop", "off")
     press(browser, "END", "ARROW_LEFT", "ARROW_LEFT", "ARROW_LEFT", " ")
     assert shown(browser, FRAMES - 1) == dict.fromkeys(("source", "v0", "truth"), FRAMES - 1)
     label = lambda: browser.find_element("id", "play").get_attribute("aria-label")  # noqa: E731
     assert until(label, lambda text: text == "Play") == "Play"
-    browser.execute_script(choose, "loop", "all")
+    choose(browser, "loop", "all")
     press(browser, " ")
     value = lambda: int(browser.find_element("id", "scrub").get_attribute("value"))  # noqa: E731
     assert until(value, lambda frame: 2 <= frame < 30) < 30

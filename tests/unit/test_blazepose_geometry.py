@@ -10,7 +10,7 @@ import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from dancekit.pose.blazepose_geometry import HEATMAP_WINDOW, Region, anchors, best_person, refine
+from dancekit.pose.blazepose_geometry import HEATMAP_WINDOW, Region, anchors, best_detection, refine
 
 regions = st.builds(
     Region,
@@ -131,7 +131,7 @@ def planted(people: list[tuple[int, float, float, float]]) -> tuple[np.ndarray, 
 
 def test_agreeing_boxes_are_averaged_by_score_and_others_left_alone() -> None:
     boxes, logits = planted([(100, 0.0, 0.4, 0.5), (2000, math.log(3), 0.44, 0.5), (7, 0.5, 0.9, 0.95)])
-    found = best_person(boxes, logits, size=224, threshold=0.3)
+    found = best_detection(boxes, logits, size=224, threshold=0.3)
     assert found is not None
     # scores 0.5 and 0.75
     assert found == pytest.approx(np.tile([(0.4 * 0.5 + 0.44 * 0.75) / 1.25, 0.5], (4, 1)), abs=1e-5)
@@ -139,15 +139,15 @@ def test_agreeing_boxes_are_averaged_by_score_and_others_left_alone() -> None:
 
 def test_nobody_below_the_threshold_and_no_negative_box() -> None:
     boxes, logits = planted([(100, 0.0, 0.4, 0.5)])
-    assert best_person(boxes, logits, size=224, threshold=0.51) is None
+    assert best_detection(boxes, logits, size=224, threshold=0.51) is None
     boxes[100, 2] = -3
-    assert best_person(boxes, logits, size=224, threshold=0.3) is None
+    assert best_detection(boxes, logits, size=224, threshold=0.3) is None
 
 
 def test_a_box_without_area_is_its_own_answer() -> None:
     boxes, logits = planted([(100, 2.0, 0.4, 0.5)])
     boxes[100, 2:4] = 0
-    found = best_person(boxes, logits, size=224, threshold=0.3)
+    found = best_detection(boxes, logits, size=224, threshold=0.3)
     assert found is not None and found[0] == pytest.approx((0.4, 0.5), abs=1e-5)
 
 

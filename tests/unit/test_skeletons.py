@@ -25,6 +25,7 @@ SIZES = {
     "body_18_face_hands": 130,
     "body_23_face_hands": 135,
     "body_25_face_hands": 137,
+    "blazepose_33_face_hands": 145,
 }
 
 

@@ -205,8 +205,15 @@ def test_head_hands_and_feet_are_connected_where_there_are_any(name):
     skeleton = get_skeleton(name)
     ends = {joint for limb in limbs(skeleton, hands=True, face=True) for joint in (limb.start, limb.end)}
     left_out = set(skeleton.joints) - ends
-    # BlazePose's corners of the eyes, OpenPose's pupils: too close to the eyes
-    assert all("eye_" in joint or "pupil" in joint for joint in left_out), left_out
+    # BlazePose's corners of the eyes are too close; its knuckles and mouth give way to better ones
+    better = [
+        part for hand, part in (("left_hand_0", "left_"), ("right_hand_0", "right_")) if hand in skeleton
+    ]
+    assert all(
+        "eye_" in joint
+        or (joint.startswith(tuple(better)) and joint.endswith(("thumb", "index", "pinky", "mouth")))
+        for joint in left_out
+    ), left_out
 
 
 def test_promises_of_its_spec():
@@ -219,3 +226,22 @@ def test_promises_of_its_spec():
     assert COCO.name in sticks.spec.skeletons
     with pytest.raises(ValueError, match="coco_17"):
         sticks(np.zeros((1, 25, 2), np.float32), np.ones((1, 25), np.float32))
+
+
+def test_pupils_are_dots_of_their_own_and_hands_replace_knuckles():
+    skeleton = get_skeleton("blazepose_33_face_hands")
+    drawn = {(limb.start, limb.end) for limb in limbs(skeleton, hands=True, face=True)}
+    assert ("left_wrist", "left_thumb") not in drawn and ("left_hand_0", "left_hand_1") in drawn
+    assert ("left_mouth", "right_mouth") not in drawn and ("face_48", "face_49") in drawn
+    assert ("left_wrist", "left_thumb") in {
+        (limb.start, limb.end) for limb in limbs(get_skeleton("blazepose_33"), hands=True, face=True)
+    }
+    xy, score = np.zeros((1, 145, 2), np.float32), np.zeros((1, 145), np.float32)
+    pupils = [skeleton.index("right_pupil"), skeleton.index("left_pupil")]
+    xy[0, pupils], score[0, pupils] = [(10, 20), (30, 20)], 1
+    (picture,) = Sticks(skeleton=skeleton, size=(48, 48))(xy, score).numpy()
+    assert picture[:, 20, 10].any() and picture[:, 20, 30].any()
+    assert (picture.max(0) > 0).sum() <= 18  # two dots, no line between them
+    # the left one has more blue than red, the right one is its counterpart
+    assert picture[2, 20, 30] > picture[0, 20, 30] and np.allclose(picture[::-1, 20, 10], picture[:, 20, 30])
+    assert not Sticks(skeleton=skeleton, size=(48, 48), face=False)(xy, score).numpy().any()

@@ -11,20 +11,29 @@ function makePlayer(data) {
   const frameAt = (time) => Math.min(last, Math.max(0, Math.floor((time * numerator) / denominator + 1e-6)));
   const emit = (name) => listeners[name].forEach((listener) => listener(frame, playing));
 
+  // A seek on top of a running one is dropped by some browsers: the last wish is sent when that is done, and each
+  // wish once, for a browser that lands elsewhere would seek for ever. `aim` is null while a video runs by itself.
   function aim(entry) {
     entry.aim = timeOf(Math.min(frame, entry.frames - 1));
-    // a seek on top of a running one is dropped by some browsers: the last wish is sent when it is done
-    if (!entry.video.seeking && Math.abs(entry.video.currentTime - entry.aim) > 1e-4) {
-      entry.video.currentTime = entry.aim;
-    }
+    reach(entry);
+  }
+
+  function reach(entry) {
+    if (entry.aim === null || entry.video.seeking || entry.sent === entry.aim) return;
+    entry.sent = entry.aim;
+    if (Math.abs(entry.video.currentTime - entry.aim) > 1e-4) entry.video.currentTime = entry.aim;
   }
 
   function add(key, frames) {
-    const entry = { video: videoOf(key), frames, aim: null };
+    const entry = { video: videoOf(key), frames, aim: null, sent: null };
     videos.set(key, entry);
-    entry.video.addEventListener("loadeddata", () => { aim(entry); emit("drawn"); });
+    entry.video.addEventListener("loadeddata", () => {
+      entry.sent = null; // what was asked for before there was anything to seek in
+      aim(entry);
+      emit("drawn");
+    });
     entry.video.addEventListener("seeked", () => {
-      if (!playing && entry.aim !== null) aim(entry);
+      reach(entry);
       emit("drawn");
     });
     if (playing) pause();
@@ -45,27 +54,33 @@ function makePlayer(data) {
 
   function seek(n) {
     const resume = playing;
-    pause();
-    show(n);
+    pause(n);
     if (resume) play();
   }
 
   function step(by) {
-    pause();
-    show(frame + by);
+    pause(frame + by);
   }
 
-  function pause() {
+  // Stops, on the frame that is asked for, or on the one that was shown last.
+  function pause(at = frame) {
     starting++;
-    if (!playing) return;
+    const stopped = playing;
     playing = false;
     for (const { video } of videos.values()) video.pause();
-    show(frame);
-    emit("state");
+    show(at);
+    if (stopped) emit("state");
   }
 
-  const ready = (video) => new Promise((resolve) => {
-    const look = () => (!video.seeking && video.readyState >= 3) || video.error ? resolve() : setTimeout(look, 15);
+  // A video that stands on its last frame has no future data, and needs none.
+  const ready = (entry) => new Promise((resolve) => {
+    const { video } = entry;
+    const look = () => {
+      const enough = frame < entry.frames - 1 ? 3 : 2;
+      reach(entry);
+      if (video.error || (!video.seeking && video.readyState >= enough)) return resolve();
+      setTimeout(look, 15);
+    };
     look();
   });
 
@@ -75,11 +90,14 @@ function makePlayer(data) {
     const mine = ++starting;
     playing = true;
     emit("state");
-    await Promise.all([...videos.values()].map(({ video }) => ready(video)));
+    await Promise.all([...videos.values()].map(ready));
     if (mine !== starting) return;
     for (const entry of videos.values()) {
       entry.video.playbackRate = speed;
-      if (frame < entry.frames - 1) entry.video.play().catch(() => {});
+      if (frame < entry.frames - 1) {
+        entry.aim = entry.sent = null;
+        entry.video.play().catch(() => {});
+      }
     }
     requestAnimationFrame(() => tick(mine));
   }
@@ -113,17 +131,13 @@ function makePlayer(data) {
     const ahead = video.currentTime - time;
     if (Math.abs(ahead) > 0.25) video.currentTime = time;
     else video.playbackRate = speed * (1 - Math.max(-0.2, Math.min(0.2, 2 * ahead)));
-    if (video.paused) video.play().catch(() => {});
+    if (video.paused && entry.aim === null) video.play().catch(() => {});
   }
 
   function finish() {
     const again = api.looping;
-    frame = loop[1];
-    pause();
-    if (again) {
-      show(loop[0]);
-      play();
-    }
+    pause(again ? loop[0] : loop[1]);
+    if (again) play();
   }
 
   const api = {

@@ -86,18 +86,18 @@ def test_keypoint_files_become_a_pose_file(cli: Cli, dataroot: Path) -> None:
         np.allclose(PoseSequence.load("c.npz").xy, 2 * dance().xy)
         and PoseSequence.load("c.npz").size == CANVAS
     )
-    smoothed = cli("pose", folder, "--out", "d.npz", "--size", "1920x1080", "--rate", "30")
+    named = ("filters=[{name: window_mean}]",)
+    smoothed = cli("pose", folder, "--out", "d.npz", "--size", "1920x1080", "--rate", "30", *named)
     assert smoothed.code == 0 and not np.array_equal(PoseSequence.load("d.npz").xy, dance().xy)
 
 
 @pytest.mark.parametrize(
     ("more", "said"),
     [
-        ((), "neither frame size nor frame rate"),
+        ((), "neither size nor time"),
         (("--size", "1920", "--rate", "30"), "is no size"),
         (("--size", "0x10", "--rate", "30"), "is no size"),
         (("--size", "1920x1080", "--rate", "0"), "is no frame rate"),
-        (("--size", "1920x1080", "--rate", "30", "--preview", "p.png"), "has none"),
         (("--size", "1920x1080", "--rate", "30", "--skeleton", "body_24"), "unknown skeleton"),
     ],
 )
@@ -108,7 +108,7 @@ def test_what_a_folder_needs(cli: Cli, dataroot: Path, more: tuple[str, ...], sa
 
 def test_a_video_takes_no_frame_size(cli: Cli, clips: tuple[Path, Path]) -> None:
     done = cli("pose", clips[0], "--out", "a.npz", "--size", "10x10")
-    assert done.code == 2 and "is no folder" in done.err
+    assert done.code == 2 and "is a video" in done.err
 
 
 def test_a_folder_without_keypoints(cli: Cli, dataroot: Path) -> None:

@@ -1,0 +1,77 @@
+"""Does the distance to what was filmed tell how badly a frame is painted? Spearman's rank correlation.
+
+    python benchmarks/coverage.py [--dancer FILE] [--clip VIDEO] [--masks NPZ] [--json]
+
+The dancer paints a held-out clip of its own target from that clip's poses; a frame's painting error is the
+mean absolute difference within the person's mask (`l1`) and the lost PSNR there (`-psnr`). `place` is the
+measure in use (`dancekit.data.coverage`), `pose` the same after moving every pose's hips to one place.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from scipy.stats import spearmanr
+
+from dancekit.data.coverage import PoseRange
+from dancekit.data.framing import crop
+from dancekit.resources import data_path
+from dancekit.transfer import Dancer
+from dancekit.types import PoseSequence
+from dancekit.video import read_frames
+
+
+def centred(poses: PoseSequence) -> PoseSequence:
+    hips = [poses.skeleton.index(name) for name in ("left_hip", "right_hip")]
+    return poses.replace(xy=poses.xy - poses.xy[:, hips].mean(1, keepdims=True))
+
+
+def errors(dancer: Dancer, clip: Path, masks: Path, poses: PoseSequence) -> dict[str, np.ndarray[Any, Any]]:
+    window = dancer.info.window
+    bits = np.load(masks)["mask_bits"]
+    l1, psnr = [], []
+    for number, (painted, frame) in enumerate(zip(dancer.paint(poses), read_frames(clip), strict=True)):
+        mask = np.unpackbits(bits[number], axis=1)[:, : frame.rgb.shape[1]]
+        person = crop(np.repeat(mask[..., None] * np.uint8(255), 3, 2), window)[..., 0] > 127
+        difference = painted[person].astype(float) - crop(frame.rgb, window)[person]
+        l1.append(np.abs(difference).mean())
+        psnr.append(10 * np.log10(255**2 / (difference**2).mean()))
+    return {"l1": np.array(l1), "-psnr": -np.array(psnr)}
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
+    parser.add_argument("--json", action="store_true", help="one JSON object on stdout")
+    parser.add_argument("--data", help="unused: see --clip")
+    parser.add_argument("--dancer", type=Path, default=None)
+    parser.add_argument("--clip", type=Path, default=None)
+    parser.add_argument("--masks", type=Path, default=None)
+    parser.add_argument("--device", default="cpu")
+    arguments = parser.parse_args()
+    dancer = Dancer.load(
+        arguments.dancer or data_path("zoo/weights/demo.safetensors"), device=arguments.device
+    )
+    clip = arguments.clip or data_path("zoo/samples/truth.mp4")
+    poses = dancer.poses_of(clip)
+    found = errors(dancer, clip, arguments.masks or data_path("zoo/samples/truth.npz"), poses)
+    result: dict[str, Any] = {"dancer": dancer.path.name, "clip": Path(clip).name, "frames": len(poses)}
+    for name, moved in (("place", lambda p: p), ("pose", centred)):
+        coverage = PoseRange(moved(dancer.target)).coverage(moved(poses))
+        known = np.isfinite(coverage.distance)
+        result[name] = {"outside": round(coverage.share, 4), "limit_px": round(coverage.limit, 2)} | {
+            f"spearman_{what}": round(float(spearmanr(coverage.distance[known], error[known]).statistic), 3)
+            for what, error in found.items()
+        }
+    print(
+        json.dumps(result, indent=2) if arguments.json else "\n".join(f"{k}: {v}" for k, v in result.items())
+    )
+
+
+if __name__ == "__main__":
+    main()
