@@ -6,7 +6,6 @@ import base64
 import hashlib
 import html
 import json
-import re
 from dataclasses import replace
 from fractions import Fraction
 from html.parser import HTMLParser
@@ -284,4 +283,25 @@ def test_the_worst_region_stays_while_it_is_nearly_the_worst() -> None:
 def test_facts_flatten_what_was_nested() -> None:
     rows = page.facts({"a": {"b": 0.123456789, "c": [1, None]}, "d": None})
     assert rows == [("a.b", "0.123457"), ("a.c", "1, none"), ("d", "none")]
-    assert not re.search("<", str(rows))
+    metrics = [
+        {"name": "psnr", "params": {}, "regions": ["mask", "box"]},
+        {"name": "fid", "params": {"net": "x"}},
+    ]
+    assert page.facts({"metrics": metrics}) == [("metrics", "psnr: regions mask, box; fid: params net x")]
+
+
+def test_a_remark_is_said_once_and_cells_point_to_it(made: tuple[Evaluation, Path]) -> None:
+    score = replace(psnr([20.0] * FRAMES), why="masks are not exact")
+    lost = Score("lpips@1", "mask", None, None, None, "", False, 0, why="no weights")
+    scores = (score, replace(score, region="box"), lost)
+    found = replace(made[0], variants=(replace(made[0].variants[0], scores=scores),))
+    assert page.remarks(found) == ["masks are not exact", "no weights"]
+    cells = [group["cells"][0] for group in page.table(found)]
+    assert [cell["note"] for cell in cells] == [1, 1, 2]
+    assert [cell["available"] for cell in cells] == [True, True, False]
+    assert not any(cell["best"] for cell in cells), "alone, nothing is best"
+
+
+def test_titles_get_a_capital_but_file_names_stay() -> None:
+    assert page.short("baseline: not retargeted") == "Not retargeted"
+    assert page.short("painted.mp4") == "painted.mp4"

@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
+from pathlib import Path
 from typing import Any, TypeGuard
 
 from dancekit.evaluate.report.explain import LADDER, REGIONS, VARIANTS, YARDSTICKS, Explained, explain
@@ -72,9 +73,9 @@ class Panel:
 
 
 def short(title: str) -> str:
-    """A variant's title as a heading: without the word that says its kind, with a capital."""
+    """A variant's title as a heading: without the word that says its kind, with a capital unless it is a file."""
     words = title.removeprefix("baseline: ").strip() or title
-    return words[:1].upper() + words[1:]
+    return words if Path(words).suffix else words[:1].upper() + words[1:]
 
 
 def result_of(evaluation: Evaluation) -> Variant | None:
@@ -207,8 +208,14 @@ def ladder(evaluation: Evaluation) -> Panel | None:
     return Panel(words.title, region, "dB", better(first, words), rows, " ".join(sentences))
 
 
+def remarks(evaluation: Evaluation) -> list[str]:
+    """What the scores say of themselves, each once: why there is no value, or what belongs to it."""
+    return list(dict.fromkeys(s.why for v in evaluation.variants for s in v.scores if s.why))
+
+
 def table(evaluation: Evaluation) -> list[dict[str, Any]]:
     """Every number: one group a metric and region, one cell a variant, with the best one marked."""
+    notes = remarks(evaluation)
     groups = []
     for metric, region in _keys(evaluation):
         words = explain(metric)
@@ -217,30 +224,30 @@ def table(evaluation: Evaluation) -> list[dict[str, Any]]:
         values = [
             badness(score.value, score.higher_is_better, words) for score in known if score.value is not None
         ]
-        least = min(values, default=None)
+        least = min(values) if len(values) > 1 else None  # alone, nothing is best
         groups.append(
             {
                 "title": words.title,
-                "metric": metric,
                 "region": region,
                 "unit": known[0].unit,
                 "better": better(known[0], words),
-                "cells": [_cell(score, words, least) for score in scores],
-                "whys": list(dict.fromkeys(s.why for s in known if s.value is None and s.why)),
+                "cells": [_cell(score, words, least, notes) for score in scores],
             }
         )
     return groups
 
 
-def _cell(score: Score | None, words: Explained, least: float | None) -> dict[str, Any]:
+def _cell(score: Score | None, words: Explained, least: float | None, notes: list[str]) -> dict[str, Any]:
     if score is None:
-        return {"value": "", "interval": "", "why": "–", "best": False}
+        return {"value": "–", "interval": "", "note": None, "best": False, "available": False}
+    available = score.value is not None
     best = score.value is not None and badness(score.value, score.higher_is_better, words) == least
     return {
-        "value": "" if score.value is None else number(score.value, words.digits),
+        "value": number(score.value, words.digits) if available else "not available",
         "interval": interval(score, words.digits),
-        "why": "not available" if score.value is None else score.why,
+        "note": notes.index(score.why) + 1 if score.why else None,
         "best": best,
+        "available": available,
     }
 
 
@@ -346,13 +353,22 @@ def facts(data: Mapping[str, Any], prefix: str = "") -> list[tuple[str, str]]:
         if isinstance(value, Mapping):
             rows += facts(value, f"{name}.")
         elif isinstance(value, list | tuple):
-            rows.append((name, ", ".join(_fact(item) for item in value)))
+            between = "; " if any(isinstance(item, Mapping) for item in value) else ", "
+            rows.append((name, between.join(_fact(item) for item in value)))
         else:
             rows.append((name, _fact(value)))
     return rows
 
 
 def _fact(value: Any) -> str:
+    """A value on one line: `{name: psnr, regions: [mask, box], params: {}}` is `psnr: regions mask, box`."""
+    if isinstance(value, Mapping):
+        rest = [
+            f"{key} {_fact(item)}" for key, item in value.items() if key != "name" and item not in ({}, [])
+        ]
+        return ": ".join(part for part in (str(value.get("name", "")), ", ".join(rest)) if part)
+    if isinstance(value, list | tuple):
+        return ", ".join(_fact(item) for item in value)
     if isinstance(value, float):
         return f"{value:.6g}"
     return "none" if value is None else str(value)

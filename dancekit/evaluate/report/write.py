@@ -167,6 +167,7 @@ def _context(evaluation: Evaluation, rate: Fraction, videos: dict[str, Embedded]
         "headlines": page.headlines(evaluation),
         "ladder": page.ladder(evaluation),
         "table": page.table(evaluation),
+        "remarks": page.remarks(evaluation),
         "variants": [(index, page.short(v.title), v.kind) for index, v in enumerate(evaluation.variants)],
         "glossary": page.glossary(evaluation),
         "regions": page.regions(evaluation),
