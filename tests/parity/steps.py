@@ -125,7 +125,7 @@ def recipe_of(case: Case) -> Recipe:
 def state_of(case: Case) -> TrainingState:
     """A run with the case's weights."""
     skeleton = get_skeleton("blazepose_33")
-    data = SimpleNamespace(target=SimpleNamespace(skeleton=skeleton), starts=lambda length: [0])
+    data = SimpleNamespace(target=SimpleNamespace(skeleton=skeleton), starts=lambda length, **_: [0])
     state = TrainingState(recipe_of(case), data, "cpu")
     for role, name in ROLES.items():
         if (case.path / f"weights_{role}_before.pth").exists():

@@ -33,7 +33,7 @@ def state_of(*overrides: str) -> TrainingState:
         "tiny",
         ["background=painted", "generator.ngf=4", "losses.lsgan.mask=none", "train.ema=0", *overrides],
     )
-    data = SimpleNamespace(target=SimpleNamespace(skeleton=SKELETON), starts=lambda length: [0])
+    data = SimpleNamespace(target=SimpleNamespace(skeleton=SKELETON), starts=lambda length, **_: [0])
     return TrainingState(recipe, data, "cpu")
 
 
