@@ -4,8 +4,9 @@
 
 Hands: mean distance of the 21 joints, in percent of the person's standing height, of hands that are found; how
 many are found of those of which the truth shows most joints. Face: distance of eight points and the pupils, in
-percent of the head's height (0.13 of the standing height), where the truth sees the point. Both by the size of the
-head in pixels. The inner corners of the eyes are left out: the truth's lie elsewhere (the body's network, trained
+percent of the head's height (0.13 of the standing height), where the truth sees the point; once for all frames,
+once for those in which it sees three quarters of the points (the face is turned to the camera). Both by the size of
+the head in pixels. The inner corners of the eyes are left out: the truth's lie elsewhere (the body's network, trained
 on other labels, is off by as much there). Mask: IoU and flicker, the pixels that change between right and wrong
 from frame to frame over the person's, plain and smoothed. `cpu_ms` is what one frame costs all threads together.
 """
@@ -71,9 +72,11 @@ def hands(found: list[Detections], truth: dict[str, Any], height: NDArray[Any]) 
 
 
 def faces(found: list[Detections], truth: dict[str, Any], height: NDArray[Any]) -> list[tuple[float, ...]]:
-    """Of every point that the truth sees: head size, error (NaN if not found)."""
+    """Of every point that the truth sees: head size, whether the face is turned to us, error (NaN if not found)."""
     names, rows = truth["names"].tolist(), []
+    joints = [names.index(name) for name in POINTS.values()]
     for number, people in enumerate(found):
+        turned = float((truth["visibility"][number, joints] == 2).mean() >= 0.75)
         for ours, theirs in POINTS.items():
             joint = names.index(theirs)
             if truth["visibility"][number, joint] == 2:
@@ -81,7 +84,7 @@ def faces(found: list[Detections], truth: dict[str, Any], height: NDArray[Any]) 
                 if len(people):
                     apart = people.xy[0, SKELETON.index(ours)] - truth["keypoints"][number, joint]
                     error = 100 * float(np.linalg.norm(apart)) / (HEAD * height[number])
-                rows.append((HEAD * height[number], error))
+                rows.append((HEAD * height[number], turned, error))
     return rows
 
 
@@ -116,7 +119,8 @@ def summarize(rows: dict[str, list[tuple[float, ...]]]) -> dict[str, Any]:
             "hands_shown": len(shown),
             "hand_percent_of_height": figures(shown[:, 2]),
             "face_points": len(seen),
-            "face_percent_of_head": figures(seen[:, 1]),
+            "face_percent_of_head": figures(seen[:, 2]),
+            "turned_to_us": figures(seen[seen[:, 1] > 0, 2]),
         }
     return result
 
