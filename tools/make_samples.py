@@ -87,7 +87,8 @@ def main() -> None:
     copy_video(rendered / "source_dance.mp4", SAMPLES / "source.mp4", sound=True)
     copy_video(rendered / "target_train.mp4", SAMPLES / "target.mp4", sound=False)
     copy_video(rendered / "target_truth.mp4", SAMPLES / "truth.mp4", sound=False)
-    slim_truth(rendered / "target_truth.npz", SAMPLES / "truth.npz")
+    for rendered_name, name in (("source_dance", "source"), ("target_truth", "truth")):
+        slim_truth(rendered / f"{rendered_name}.npz", SAMPLES / f"{name}.npz")
     for path in sorted(SAMPLES.iterdir()):
         print(f"{path.name}: {path.stat().st_size / 1e6:.2f} MB")
 

@@ -33,6 +33,7 @@ from dancekit.evaluate.known import Known, held_out, known_clip, known_run, only
 from dancekit.evaluate.ladder import POSE_OF_TRUTH, TITLES, TRUE_POSE, TRUE_SOURCE_POSE
 from dancekit.evaluate.measures import Measure, make_measures, metric_weights
 from dancekit.evaluate.protocols import Protocol
+from dancekit.evaluate.regions import boxes_to_look_at
 from dancekit.evaluate.result import Evaluation
 from dancekit.evaluate.training_clip import TrainingClip, out_of_range, static_baselines, training_clip
 from dancekit.evaluate.truth import ExactTruth
@@ -403,6 +404,7 @@ class _Job:
             warnings=tuple(self.warnings),
             frame_warnings=self.frame_warnings,
             fitted=self.fitted,
+            boxes=boxes_to_look_at(reference.poses),
             environment=environment(
                 self.device,
                 detector="" if detector is None else detector.id,

@@ -7,7 +7,8 @@ from collections.abc import Collection, Mapping
 import numpy as np
 from numpy.typing import NDArray
 
-from dancekit.metrics.regions import box_masks
+from dancekit.metrics.regions import box_masks, region_boxes
+from dancekit.types import PoseSequence
 
 Mask = NDArray[np.bool_]
 
@@ -50,3 +51,28 @@ def boxes_of(masks: Mask) -> Mask:
         if len(rows):
             box[rows[0] : rows[-1] + 1, columns[0] : columns[-1] + 1] = True
     return boxes
+
+
+def boxes_to_look_at(poses: PoseSequence | None) -> dict[str, tuple[tuple[float, ...] | None, ...]]:
+    """Where the report cuts out close-ups: small heads too, as pictures claim no number.
+
+    Args:
+        poses: Of the true person, in pixels of the frames compared; None where they are not known.
+
+    Returns:
+        By region `face`, and `left hand`, `right hand`: (x, y, w, h) a frame, None where not seen.
+    """
+    if poses is None:
+        return {}
+    found = region_boxes(poses, smallest_head=0.0)
+    named = {"face": found["face"]}
+    if (hands := found["hands"]) is not None:
+        named |= {"left hand": hands[:, :1], "right hand": hands[:, 1:]}
+    result: dict[str, tuple[tuple[float, ...] | None, ...]] = {}
+    for name, boxes in named.items():
+        if boxes is not None and np.isfinite(boxes).any():
+            result[name] = tuple(
+                (float(x), float(y), float(right - x), float(bottom - y)) if np.isfinite(x) else None
+                for x, y, right, bottom in boxes[:, 0]
+            )
+    return result

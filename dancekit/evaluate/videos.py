@@ -23,6 +23,7 @@ from dancekit.evaluate.environment import environment
 from dancekit.evaluate.frames import Resized, Source, VideoFrames, frames_sha256, open_frames
 from dancekit.evaluate.measures import Measure, make_measures, metric_weights
 from dancekit.evaluate.protocols import Protocol
+from dancekit.evaluate.regions import boxes_to_look_at
 from dancekit.evaluate.result import Evaluation
 from dancekit.evaluate.training_clip import TrainingClip, static_baselines
 from dancekit.evaluate.truth import ExactTruth
@@ -115,6 +116,7 @@ def evaluate_videos(
         variants=tuple(variants),
         real_video=None if folder is None else "real.mp4",
         warnings=tuple(warnings),
+        boxes=boxes_to_look_at(reference.poses),
         environment=environment(
             place, detector=detector.id if detector else "", metric_weights=metric_weights(measures)
         ),
