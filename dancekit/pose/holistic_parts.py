@@ -41,8 +41,8 @@ DETECTION_THRESHOLD = 0.5
 
 AGREEMENT = 0.18
 """A face whose eyes, nose and mouth are further than this from the body's (mean distance, over the side of
-the face's crop) is none. On the rendered dances, of the faces that are wrong by more than 15 % of the head nine
-in ten are further, of the others one in a hundred; all are sure of themselves (presence above 0.5)."""
+the face's crop) is none. On the rendered dances, of the faces that are wrong by more than 15 % of the head five
+in six are further, of the others one in seventy; all are sure of themselves (presence above 0.5)."""
 
 _SHARED = ((33, 6), (263, 3), (61, 10), (291, 9), (4, 0))  # outer corners of eyes and mouth, nose: mesh, body
 _HANDS = {"left": (15, 17, 19), "right": (16, 18, 20)}  # wrist, pinky and index of the body
