@@ -42,7 +42,7 @@ def networks(draw):
     return kind, name, params, channels
 
 
-@settings(max_examples=30, deadline=None)
+@settings(max_examples=20, deadline=None)
 @given(networks())
 def test_what_was_built_is_recognised(made):
     kind, name, params, channels = made

@@ -31,7 +31,14 @@ def state_of(*overrides: str) -> TrainingState:
     """A run of the tiny recipe without a video: painted background, losses of the originals."""
     recipe = load_recipe(
         "tiny",
-        ["background=painted", "generator.ngf=4", "losses.lsgan.mask=none", "train.ema=0", *overrides],
+        [
+            "size=[32, 32]",
+            "background=painted",
+            "generator.ngf=4",
+            "losses.lsgan.mask=none",
+            "train.ema=0",
+            *overrides,
+        ],
     )
     data = SimpleNamespace(target=SimpleNamespace(skeleton=SKELETON), starts=lambda length, **_: [0])
     return TrainingState(recipe, data, "cpu")
@@ -45,10 +52,10 @@ def batch_of(size: int = 2, seed: int = 0) -> Batch:
 
     boxes = torch.tensor([[4.0, 8, 20, 24], [6, 8, 22, 24]]) - 0.5
     return Batch(
-        conditions=noise(size, 2, 3, 64, 64),
-        real=noise(size, 2, 3, 64, 64) * 2 - 1,
-        mask=torch.ones(size, 2, 1, 64, 64),
-        plate=torch.zeros(size, 3, 64, 64),
+        conditions=noise(size, 2, 3, 32, 32),
+        real=noise(size, 2, 3, 32, 32) * 2 - 1,
+        mask=torch.ones(size, 2, 1, 32, 32),
+        plate=torch.zeros(size, 3, 32, 32),
         boxes=boxes.expand(size, 2, 4).clone(),
     )
 
@@ -136,7 +143,7 @@ def test_the_refined_face_goes_into_the_next_frame() -> None:
     state = state_of(*FACE)
     batch = batch_of(1)
     plain, refined = state._paint(batch), state._paint(batch, faces=True)
-    outside = torch.ones(64, 64, dtype=torch.bool)
+    outside = torch.ones(32, 32, dtype=torch.bool)
     outside[8:24, 4:22] = False
     assert torch.equal(plain[:, 0][..., outside], refined[:, 0][..., outside])
     assert not torch.equal(plain[:, 1][..., outside], refined[:, 1][..., outside])
