@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import fields
 from types import SimpleNamespace
 from typing import Any
 
@@ -163,3 +164,25 @@ def batch_of(case: Case, step: int) -> Batch:
         plate=torch.zeros_like(real[:, 0]),
         boxes=boxes,
     )
+
+
+def put_in_double(state: TrainingState) -> None:
+    """Put a run into double precision.
+
+    In single precision the number of threads decides on which side of a ReLU's kink a pixel falls that is zero
+    but for rounding, and in networks as small as these one pixel is a hundredth of a gradient.
+    """
+    for network in state.networks.values():
+        network.double()
+    for average in state.averages.values():
+        average.shadow = {k: v.double() if v.is_floating_point() else v for k, v in average.shadow.items()}
+    for objective in (state.training.objective, state.training.face_objective):
+        for _, _, loss in objective.terms:
+            if (network := getattr(loss, "network", None)) is not None:
+                network.double()
+
+
+def like(state: TrainingState, batch: Batch) -> Batch:
+    """The batch in the precision of a run."""
+    dtype = next(state.networks["generator"].parameters()).dtype
+    return Batch(**{each.name: getattr(batch, each.name).to(dtype) for each in fields(batch)})
