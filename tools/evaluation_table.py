@@ -1,7 +1,8 @@
 """Print an evaluation as Markdown tables for the documentation, with command, commit and machine.
 
     dancekit evaluate zoo/weights/demo.safetensors zoo/samples/truth.mp4 --source zoo/samples/source.mp4 \
-        --truth-npz zoo/samples/truth.npz --ladder --out demo/evaluation
+        --truth-npz zoo/samples/truth.npz --source-npz zoo/samples/source.npz --ladder \
+        --out demo/evaluation
     python tools/evaluation_table.py demo/evaluation >> docs/evaluate.md
 """
 
