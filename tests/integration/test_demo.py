@@ -11,6 +11,7 @@ from dancekit.resources import data_path
 from dancekit.transfer import Dancer
 from dancekit.weights.header import file_sha256
 
+
 @pytest.fixture(scope="module")
 def dancer():
     return Dancer.load(data_path(DANCER), device="cpu")
