@@ -23,7 +23,7 @@ LADDER_SCORES = (("psnr", "mask"), ("ssim", "mask"), ("sharpness", "mask"), ("ps
 
 
 def score_table(evaluation: Evaluation) -> Table:
-    """A row a score: the result with its interval, and the baselines."""
+    """A row a score that there is: the result with its interval, and the baselines (`missing_notes` has the rest)."""
     result = evaluation.variants[0]
     baselines = [each for each in evaluation.variants if each.kind == "baseline"]
     head = ["metric", "where", "result", "95 % interval", *(SHORT.get(v.name, v.name) for v in baselines)]
@@ -31,12 +31,20 @@ def score_table(evaluation: Evaluation) -> Table:
     head[3] = f"{level * 100:g} % interval"
     rows = []
     for score in result.scores:
-        arrow = "higher" if score.higher_is_better else "lower"
+        others = [variant.score(score.metric, score.region) for variant in baselines]
+        if all(each is None or each.value is None for each in (score, *others)):
+            continue
         unit = f"{score.unit}, " if score.unit else ""
-        others = [_value(variant.score(score.metric, score.region)) for variant in baselines]
-        name = f"{score.metric.partition('@')[0]} ({unit}{arrow} is better)"
-        rows.append([name, score.region, _value(score), _interval(score), *others])
+        name = f"{score.metric.partition('@')[0]} ({unit}{good_direction(score)})"
+        rows.append([name, score.region, _value(score), _interval(score), *map(_value, others)])
     return head, rows
+
+
+def good_direction(score: Score) -> str:
+    """What a good value of the metric is, in words."""
+    if score.metric.startswith("sharpness@"):  # blur is below, noise above
+        return "best near 1"
+    return "higher is better" if score.higher_is_better else "lower is better"
 
 
 def missing_notes(evaluation: Evaluation) -> list[str]:
