@@ -143,8 +143,6 @@ def out_of_range(train: PoseSequence, query: PoseSequence) -> dict[int, str]:
         A sentence by frame number (`dancekit.data.coverage` has the measure).
     """
     coverage = PoseRange(train).coverage(query)
-    return {
-        int(number): f"pose outside of the training range: {coverage.distance[number]:.0f} px from the "
-        f"nearest training pose (limit {coverage.limit:.0f} px)"
-        for number in np.flatnonzero(coverage.outside)
-    }
+    # one sentence for all, so that the report can name frames in a row together
+    text = f"pose outside of the training range: more than {coverage.limit:.0f} px from every training pose"
+    return {int(number): text for number in np.flatnonzero(coverage.outside)}
