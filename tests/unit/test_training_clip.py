@@ -83,7 +83,7 @@ def test_a_pose_that_was_never_shown_is_named() -> None:
     found = out_of_range(poses(train), poses(query))
     assert {5, 6, 7} <= set(found) <= {*range(20)}
     assert "outside of the training range" in found[5]
-    assert "limit" in found[5]
+    assert found[5] == found[6] and "px from every training pose" in found[5]
 
 
 def test_a_clip_too_short_to_tell() -> None:
