@@ -1,4 +1,4 @@
-"""Finds the data that ships beside the code: `recipes/`, `protocols/` and `zoo/`.
+"""Finds the data that ships beside the code: `recipes/`, `protocols/`, `ablations/` and `zoo/`.
 
 In a wheel they lie in `dancekit/_data/` (hatchling's `force-include`); in a checkout (editable install, or
 `PYTHONPATH`) at the root of the repository. Nothing else is ever looked at, so a folder of the user's that
@@ -12,11 +12,11 @@ from pathlib import Path, PurePosixPath
 from dancekit.errors import DancekitError
 
 _PACKAGE = Path(__file__).resolve().parent
-_FOLDERS = ("recipes", "protocols", "zoo")
+_FOLDERS = ("recipes", "protocols", "ablations", "zoo")
 
 
 def data_root() -> Path:
-    """The folder that holds `recipes/`, `protocols/` and `zoo/`.
+    """The folder that holds `recipes/`, `protocols/`, `ablations/` and `zoo/`.
 
     Raises:
         DancekitError: The installation has neither.
@@ -38,7 +38,8 @@ def data_path(relative: str) -> Path:
     """Path of a file or folder that ships with dancekit.
 
     Args:
-        relative: A path with forward slashes that starts with `recipes`, `protocols` or `zoo`, e.g. `zoo/index.json`.
+        relative: A path with forward slashes that starts with `recipes`, `protocols`, `ablations` or `zoo`, e.g.
+            `zoo/index.json`.
 
     Returns:
         The absolute path of something that exists.

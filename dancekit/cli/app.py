@@ -51,6 +51,9 @@ COMMANDS: dict[str, Lazy] = {
     "compare": Lazy(
         "dancekit.cli.compare:compare", "Say which of two results is better, and by what.", _WORK
     ),
+    "ablate": Lazy(
+        "dancekit.cli.ablate:ablate", "Train the arms of a matrix on one clip, and compare them.", _WORK
+    ),
     "import-edn": Lazy(
         "dancekit.cli.import_edn:import_edn", "Take a data folder of Everybody Dance Now to train on.", _WORK
     ),

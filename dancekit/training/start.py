@@ -40,8 +40,11 @@ def check_start(path: str) -> None:
 def start_from(path: str, state: TrainingState) -> dict[str, tuple[int, int]]:
     """Copy every tensor of equal name and shape into the networks of a run, and its averages.
 
+    Averages begin with the averages of what was trained: a face that is then learnt alone is learnt on, and
+    written beside, exactly the body of the run that it comes from.
+
     Args:
-        path: A run folder (its last checkpoint is taken), or a dancer file.
+        path: A run folder (its last checkpoint is taken), or a dancer file (averages alone).
         state: A run that has not begun.
 
     Returns:
@@ -51,19 +54,32 @@ def start_from(path: str, state: TrainingState) -> dict[str, tuple[int, int]]:
         UsageError: Not one tensor of the generator fits.
     """
     counts = {}
+    averages = _averages(Path(path))
     for name, tensors in _networks(Path(path), state).items():
         network = state.networks[name]
         copied, left, _ = copy_matching(network, tensors)
         counts[name] = (len(copied), len(copied) + len(left))
         if name in state.averages:
             whole = {key: value.detach().clone() for key, value in network.state_dict().items()}
-            state.averages[name].load(whole, 0)
+            averaged = averages.get(name, {})
+            state.averages[name].load(
+                {**whole, **{key: averaged[key] for key in copied if key in averaged}}, 0
+            )
     if not counts.get("generator", (0, 0))[0]:
         raise UsageError(
             f"train.start_from: no weight of {path} fits generator {state.recipe.generator.name}",
             hint="its layers must have the same widths (a local generator: twice the ngf around it)",
         )
     return counts
+
+
+def _averages(path: Path) -> dict[str, dict[str, Tensor]]:
+    """The averaged weights of a run's last checkpoint; a dancer file holds no others anyway."""
+    if not path.is_dir():
+        return {}
+    end = ".ema.safetensors"
+    last = list_checkpoints(Run(path).checkpoints)[-1]
+    return {file.name.removesuffix(end): read_tensors(file) for file in last.glob(f"*{end}")}
 
 
 def _networks(path: Path, state: TrainingState) -> dict[str, dict[str, Tensor]]:

@@ -39,7 +39,7 @@ def tracked(root: Path, folder: str) -> set[str]:
 
 def test_the_wheel_holds_all_code_and_data(wheel: zipfile.ZipFile, root: Path) -> None:
     names = set(wheel.namelist())
-    folders = ("recipes", "protocols", "zoo")
+    folders = ("recipes", "protocols", "ablations", "zoo")
     data = {name for folder in folders for name in tracked(root, folder)}
     assert all(any(name.startswith(f"{folder}/") for name in data) for folder in folders)
     assert {f"dancekit/_data/{name}" for name in data} <= names

@@ -38,7 +38,7 @@ def test_a_folder_beside_an_installed_package_is_not_ours(
     "path", ["", "/etc/passwd", "../x", "recipes/../pyproject.toml", "dancekit", "recipes\\x", "zoo/../../x"]
 )
 def test_no_way_out(path: str) -> None:
-    with pytest.raises(ValueError, match="is not a path below recipes, protocols, zoo"):
+    with pytest.raises(ValueError, match="is not a path below recipes, protocols, ablations, zoo"):
         resources.data_path(path)
 
 
