@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
 import logging
 import shutil
@@ -23,7 +24,7 @@ from dancekit.training.loop import never
 from dancekit.training.run import NOT_OF_THE_WEIGHTS, Run
 from dancekit.types import Skeleton
 from dancekit.video import probe
-from dancekit.weights.header import file_sha256
+from dancekit.weights.header import file_sha256, read_tensors
 
 _LOG = logging.getLogger(__name__)
 
@@ -45,6 +46,7 @@ class ArmState:
         steps: Steps trained.
         finished: Whether nothing is left to train.
         seconds: That its steps took, where known.
+        problem: Why what is there cannot be used, or "".
     """
 
     arm: Arm
@@ -53,10 +55,13 @@ class ArmState:
     steps: int = 0
     finished: bool = False
     seconds: float = 0.0
+    problem: str = ""
 
     @property
     def status(self) -> str:
         """In words."""
+        if self.problem:
+            return self.problem
         if self.finished:
             return "finished"
         return f"step {self.steps}" if self.steps else "to do"
@@ -96,8 +101,6 @@ def look(
 
     Raises:
         RecipeError: An arm's recipe is wrong.
-        UsageError: An arm that is there was trained in another way: on another clip, with another recipe, or from
-            an arm that has been trained again since.
     """
     sha = target_sha256(target)
     return [
@@ -117,26 +120,41 @@ def _state(matrix: Matrix, arm: Arm, sha: str, out: Path, overrides: Sequence[st
     recipe, run = recipe_of(matrix, arm.name, out, overrides), run_of(out, arm.name)
     if not run.recipe_file.exists() or not run.provenance_file.exists():
         return ArmState(arm, recipe, run)
+    record = read_record(run)
+    found = list_checkpoints(run.checkpoints)
+    steps = int(json.loads((found[-1] / "state.json").read_text())["step"]) if found else 0
+    return ArmState(
+        arm,
+        recipe,
+        run,
+        steps,
+        finished=bool(record.get("finished")) and run.dancer.exists(),
+        seconds=float(record.get("seconds", 0.0)),
+        problem=_problem(arm, recipe, run, sha, out),
+    )
+
+
+def _problem(arm: Arm, recipe: Recipe, run: Run, sha: str, out: Path) -> str:
+    """Why a run is not the one that the matrix asks for: another clip, another recipe, another beginning."""
     changed = _changed(load_recipe(run.recipe_file), recipe)
     if json.loads(run.provenance_file.read_text())["inputs"].get("target") != sha:
         changed.insert(0, "the target")
-    record = read_record(run)
     if changed:
-        raise UsageError(
-            f"arm {arm.name} in {run.folder} was trained in another way: {', '.join(changed)} differ",
-            hint=f"choose another --out, or replace it: --only {arm.name} --force",
-        )
-    if arm.start and (began := record.get("from_sha256")):
-        parent = run_of(out, arm.start).dancer
-        if not parent.exists() or file_sha256(parent) != began:
-            raise UsageError(
-                f"arm {arm.name} began with another {arm.start} than the one that is there now",
-                hint=f"train it again: --only {arm.name} --force",
-            )
-    found = list_checkpoints(run.checkpoints)
-    steps = int(json.loads((found[-1] / "state.json").read_text())["step"]) if found else 0
-    finished = bool(record.get("finished")) and run.dancer.exists()
-    return ArmState(arm, recipe, run, steps, finished, float(record.get("seconds", 0.0)))
+        return f"was trained in another way: {', '.join(changed)} differ"
+    began = read_record(run).get("from_sha256")
+    parent = run_of(out, arm.start).dancer
+    if began and (not parent.exists() or weights_sha256(parent) != began):
+        return f"began with another {arm.start} than the one that is there now"
+    return ""
+
+
+def weights_sha256(dancer: Path) -> str:
+    """Of a dancer's weights alone: the file also says how long it took."""
+    digest = hashlib.sha256()
+    for name, tensor in sorted(read_tensors(dancer).items()):
+        digest.update(f"{name} {tensor.dtype} {tuple(tensor.shape)}".encode())
+        digest.update(tensor.contiguous().numpy().tobytes())
+    return digest.hexdigest()
 
 
 def _changed(old: Recipe, new: Recipe) -> list[str]:
@@ -231,11 +249,12 @@ def _check(states: Sequence[ArmState], chosen: Collection[str], target: Path, de
     """All that can be wrong before an hour of training tells."""
     if not edn_set.is_edn_set(target):
         probe(target)
-    done = {state.arm.name for state in states if state.finished}
+    done = {state.arm.name for state in states if state.finished and not state.problem}
     skeletons: dict[str, Skeleton] = {}
     for state in states:
         if state.arm.name not in chosen:
             continue
+        refuse_other(state)
         if state.arm.start and state.arm.start not in done | set(chosen):
             raise UsageError(
                 f"arm {state.arm.name} begins with {state.arm.start}, which is not trained yet",
@@ -243,6 +262,19 @@ def _check(states: Sequence[ArmState], chosen: Collection[str], target: Path, de
             )
         if not state.finished and not edn_set.is_edn_set(target):
             check_parts(state.recipe, _skeleton(state.recipe, device, skeletons))
+
+
+def refuse_other(state: ArmState) -> None:
+    """Refuse an arm that is there but was trained in another way.
+
+    Raises:
+        UsageError: It was.
+    """
+    if state.problem:
+        raise UsageError(
+            f"arm {state.arm.name} in {state.run.folder} {state.problem}",
+            hint=f"choose another --out, or replace it: --only {state.arm.name} --force",
+        )
 
 
 def _skeleton(recipe: Recipe, device: str, known: dict[str, Skeleton]) -> Skeleton:
@@ -267,7 +299,7 @@ def _train(
     if not state.steps:
         record = {"arm": state.arm.name, "from": state.arm.start, "from_sha256": ""}
         if state.arm.start:
-            record["from_sha256"] = file_sha256(run_of(out, state.arm.start).dancer)
+            record["from_sha256"] = weights_sha256(run_of(out, state.arm.start).dancer)
         _write(run, record | {"finished": False})
     resume = run.recipe_file.exists() and run.provenance_file.exists()
     result = train(
