@@ -269,6 +269,32 @@ def check_parts(recipe: Recipe, skeleton: Skeleton) -> None:
             )
 
 
+def check_chain(recipe: Recipe, skeleton: Skeleton) -> None:
+    """Whether each recipe of a chain can begin with weights of the one before it; nothing is allocated.
+
+    Args:
+        recipe: Complete, with the recipes that are trained before it.
+        skeleton: Of the poses.
+
+    Raises:
+        IncompatibleParts: Two parts of a recipe cannot work together, or the generators of two that follow one
+            another have no tensor in common.
+    """
+    import torch
+
+    shapes: dict[str, Any] = {}
+    for number, each in enumerate(recipe.chain):
+        with torch.device("meta"):
+            generator = build_painting(each, skeleton).generator
+        own = {key: value.shape for key, value in generator.state_dict().items()}
+        if number and not any(shapes.get(key) == shape for key, shape in own.items()):
+            raise IncompatibleParts(
+                f"generator {each.generator.name} ({each.summary}) can take over no weight of before[{number - 1}]",
+                hint="their layers must have the same widths (a local generator: twice the ngf around it)",
+            )
+        shapes = own
+
+
 def build_objective(terms: tuple[LossTerm, ...] | list[LossTerm]) -> Objective:
     """Weighted losses, summed and logged by name."""
     from dancekit.losses.objective import Objective

@@ -148,6 +148,8 @@ def _say_plan(
         f"painting {duration(frames[0] * speeds.paint)}",
     ]
     terminal.log(f"this will take about: {', '.join(parts)}")
+    if job.recipe.before:
+        terminal.log(f"and, not counted here, the training of the {len(job.recipe.before)} recipes before it")
     return speeds
 
 

@@ -116,7 +116,7 @@ def train(
             licence=licence,
             consent=consent,
         )
-    _report(terminal, result, settings.train.steps)
+    _report(terminal, result, sum(each.train.steps for each in settings.chain))
     if not result.finished:
         again = f"dancekit train --target {target} --out {run} --resume"
         named = "" if recipe == "quick" else f" --recipe {recipe}"

@@ -67,16 +67,15 @@ def _check(name: str, overrides: list[str]) -> DancekitError | None:
 def check_parts(recipe: Recipe) -> None:
     """Build what paints without allocating it: the parts' own conditions, such as sizes, are checked by that.
 
+    Of a chain all recipes, and whether each can begin with weights of the one before.
+
     The pose backend is not built, as that may download its weights; where it is not the embedded one, its
     skeleton is taken to be COCO's, which every renderer draws.
 
     Raises:
         IncompatibleParts: The parts do not fit.
     """
-    import torch
-
-    from dancekit.build import build_painting
+    from dancekit.build import check_chain
     from dancekit.types import get_skeleton
 
-    with torch.device("meta"):
-        build_painting(recipe, get_skeleton("blazepose_33" if recipe.pose.name == "blazepose" else "coco_17"))
+    check_chain(recipe, get_skeleton("blazepose_33" if recipe.pose.name == "blazepose" else "coco_17"))

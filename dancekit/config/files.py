@@ -1,4 +1,4 @@
-"""Which file a recipe's name means: with a suffix or a slash it is a file, else a packaged recipe."""
+"""Which file a recipe's name means: `quick` and `edn/full` are packaged, what has a suffix is a file."""
 
 from __future__ import annotations
 
@@ -8,17 +8,21 @@ from dancekit.errors import RecipeError, UnknownName
 from dancekit.registry.core import did_you_mean
 from dancekit.resources import data_path
 
+UNITS = "units/"
+"""Where the parts of recipes are, among the packaged recipes."""
+
 
 def recipe_names() -> list[str]:
-    """Names of the packaged recipes, sorted."""
-    return sorted(path.stem for path in data_path("recipes").glob("*.yaml"))
+    """Names of the packaged recipes, sorted: their paths below `recipes`, without the suffix."""
+    names = (path.removesuffix(".yaml") for path in packaged_files())
+    return sorted(name for name in names if not name.startswith(UNITS))
 
 
 def recipe_path(name: str) -> Path:
     """The file of a packaged recipe.
 
     Args:
-        name: Such as `quick`.
+        name: Such as `quick` or `edn/full`.
 
     Raises:
         UnknownName: There is none of that name.
@@ -44,7 +48,8 @@ def locate(name_or_path: str | Path) -> Path:
     path = Path(name_or_path)
     if not path.is_file():
         what = "is a folder, not a recipe" if path.is_dir() else "does not exist"
-        packaged = f"; the packaged recipe is called {path.stem!r}" if path.stem in recipe_names() else ""
+        names = [name for name in (path.with_suffix("").as_posix(), path.stem) if name in recipe_names()]
+        packaged = f"; the packaged recipe is called {names[0]!r}" if names else ""
         raise RecipeError([f"{path}: {what}{packaged}"])
     return path
 
@@ -81,5 +86,8 @@ def shown(path: Path) -> str:
 
 
 def is_file_name(text: str) -> bool:
-    """Whether the user means a file rather than a packaged recipe."""
-    return "/" in text or "\\" in text or bool(PurePath(text).suffix)
+    """Whether the user means a file rather than a packaged recipe: it has a suffix, or lies in a folder of theirs."""
+    if "\\" in text or PurePath(text).suffix:
+        return True
+    head, slash, _ = text.partition("/")
+    return bool(slash) and not any(name.startswith(f"{head}/") for name in recipe_names())

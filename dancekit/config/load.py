@@ -36,12 +36,21 @@ def read_recipe(name_or_path: str | Path) -> tuple[Node, list[str]]:
 def _read(path: Path, problems: list[str], chain: tuple[Path, ...]) -> Node | None:
     """A file and its bases; `chain` are the files that led here."""
     root = _read_file(path, problems)
-    if root is None or not isinstance(root.value, dict):
+    return None if root is None else _expand(root, path, problems, chain)
+
+
+def _expand(
+    root: Node, path: Path, problems: list[str], chain: tuple[Path, ...], *, inline: bool = False
+) -> Node | None:
+    """What a file says, and its bases; `inline`: a recipe that stands within another file."""
+    if not isinstance(root.value, dict):
         return None
     value = dict(root.value)
     bases = value.pop("extends", None)
+    if "before" in value:
+        value["before"] = _read_before(value["before"], path, problems, (*chain, path))
     own = spell_out(Node(value, root.place))
-    is_unit = "schema" not in value
+    is_unit = "schema" not in value and not inline
     if is_unit and not chain and bases is not None:  # without bases the schema says so
         problems.append(f"{root.place}: schema: is missing")
     if bases is None:
@@ -57,6 +66,27 @@ def _read(path: Path, problems: list[str], chain: tuple[Path, ...]) -> Node | No
     return own if merged is None else merge_recipes(merged, own)
 
 
+def _read_before(before: Node, path: Path, problems: list[str], chain: tuple[Path, ...]) -> Node:
+    """The recipes that are trained first, whole, each after those that it has before it."""
+    if not isinstance(before.value, list):
+        return before
+    found: list[Node] = []
+    for item in before.value:
+        if isinstance(item.value, str):
+            recipe = _read_base(item, path, problems, chain, key="before")
+        else:
+            recipe = _expand(item, path, problems, chain, inline=True)
+        if recipe is None or not isinstance(recipe.value, dict):
+            found += [] if isinstance(item.value, str) else [item]  # the schema says what it should be
+            continue
+        value = dict(recipe.value)
+        earlier = value.pop("before", None)
+        if earlier is not None and isinstance(earlier.value, list):
+            found += earlier.value
+        found.append(Node(value, item.place))
+    return Node(found, before.place)
+
+
 def _items(bases: Node, problems: list[str]) -> list[Node]:
     items = bases.value if isinstance(bases.value, list) else [bases]
     good = [item for item in items if isinstance(item.value, str)]
@@ -65,18 +95,20 @@ def _items(bases: Node, problems: list[str]) -> list[Node]:
     return good
 
 
-def _read_base(item: Node, path: Path, problems: list[str], chain: tuple[Path, ...]) -> Node | None:
+def _read_base(
+    item: Node, path: Path, problems: list[str], chain: tuple[Path, ...], *, key: str = "extends"
+) -> Node | None:
     text = str(item.value)
     base = locate_base(text, path.parent)
     if base is None:
         meant = did_you_mean(text, packaged_files())
         problems.append(
-            f"{item.place}: extends: {text!r} is neither beside {shown(path)} nor a packaged file{meant}"
+            f"{item.place}: {key}: {text!r} is neither beside {shown(path)} nor a packaged file{meant}"
         )
         return None
     if base.resolve() in [each.resolve() for each in chain]:
         circle = " -> ".join(shown(each) for each in (*chain, base))
-        problems.append(f"{item.place}: extends: goes in a circle: {circle}")
+        problems.append(f"{item.place}: {key}: goes in a circle: {circle}")
         return None
     return _read(base, problems, chain)
 

@@ -5,6 +5,11 @@
 - `losses.l1.weight=5`: an item of a list, by its name
 - `losses[1].weight=5`: an item of a list, by its position from 0
 - `filters=[]`: any YAML 1.2 value
+- `before[0].train.steps=10`: a recipe that is trained before
+
+Without `before`, an override changes the recipes that are trained before as well, as far as they have what it
+names: a parameter of the same component, an item of that name. `summary`, `train.stages` and `train.start_from`
+are each recipe's own.
 """
 
 from __future__ import annotations
@@ -17,6 +22,11 @@ from dancekit.registry.core import did_you_mean
 
 _KEY = re.compile(r"[A-Za-z0-9_-]+(\[\d+\])*(\.[A-Za-z0-9_-]+(\[\d+\])*)*")
 _STEP = re.compile(r"\[(\d+)\]|([A-Za-z0-9_-]+)")
+
+
+OWN = ("schema", "summary")
+OWN_SETTINGS = (("train", "stages"), ("train", "start_from"))
+"""What an override changes in the recipe itself alone."""
 
 
 class _Bad(Exception):
@@ -46,10 +56,50 @@ def apply_overrides(root: Node, overrides: Sequence[str], problems: list[str]) -
             continue
         steps = tuple(int(index) if index else name for index, name in _STEP.findall(key))
         try:
-            root = spell_out(_set(root, steps, value, (), place))
+            root = _set_in_chain(root, steps, value, place)
         except _Bad as error:
             problems.append(f"{place}: {error}")
     return root
+
+
+def _set_in_chain(root: Node, steps: Keys, value: Node, place: str) -> Node:
+    before = root.value.get("before") if isinstance(root.value, dict) else None
+    earlier = before.value if before is not None and isinstance(before.value, list) else []
+    if steps[0] == "before" and len(steps) > 2:
+        index = steps[1]
+        if not isinstance(index, int) or index >= len(earlier):
+            raise _Bad(f"before has {len(earlier)} recipes: write before[0] and so on")
+        changed = spell_out(_set(earlier[index], steps[2:], value, (), place))
+        return _with_before(root, [*earlier[:index], changed, *earlier[index + 1 :]])
+    root = spell_out(_set(root, steps, value, (), place))
+    if steps[0] in ("before", *OWN) or steps[:2] in OWN_SETTINGS or not earlier:
+        return root
+    changed_ones = []
+    for recipe in earlier:
+        try:
+            fits = _component_named(recipe, steps) == _component_named(root, steps)
+            changed_ones.append(spell_out(_set(recipe, steps, value, (), place)) if fits else recipe)
+        except _Bad:  # it has no such item
+            changed_ones.append(recipe)
+    return _with_before(root, changed_ones)
+
+
+def _with_before(root: Node, recipes: list[Node]) -> Node:
+    value = dict(root.value) if isinstance(root.value, dict) else {}
+    return Node({**value, "before": Node(list(recipes), value["before"].place)}, root.place)
+
+
+def _component_named(recipe: Node, steps: Keys) -> str:
+    """The name of the component whose parameter is set, "" where none is."""
+    slot, *rest = steps
+    node = recipe.value.get(str(slot)) if isinstance(recipe.value, dict) else None
+    if slot in LIST_SLOTS and rest and node is not None and isinstance(node.value, list):
+        index = rest[0] if isinstance(rest[0], int) else _index_of(node.value, rest[0], (slot,))
+        node = node.value[index] if index < len(node.value) else None
+    elif slot not in SLOTS or rest in ([], ["name"]):
+        return ""
+    name = plain(node).get("name") if node is not None and isinstance(node.value, dict) else None
+    return str(name)
 
 
 def _value(raw: str, place: str, problems: list[str]) -> Node | None:

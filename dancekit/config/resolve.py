@@ -192,6 +192,10 @@ def _about_parameter(path: Keys, what: str, known: list[str], by_builder: Sequen
 
 def _component_nodes(tree: Node) -> Iterator[tuple[Keys, str, Node]]:
     root = tree.value if isinstance(tree.value, dict) else {}
+    earlier = root["before"].value if "before" in root else []
+    for index, recipe in enumerate(earlier if isinstance(earlier, list) else []):
+        for path, kind, node in _component_nodes(recipe):
+            yield ("before", index, *path), kind, node
     for key, kind in SLOTS.items():
         if key in root:
             yield (key,), kind, root[key]
@@ -201,13 +205,15 @@ def _component_nodes(tree: Node) -> Iterator[tuple[Keys, str, Node]]:
             yield (key, index), kind, item
 
 
-def _with_params(recipe: Recipe, params: dict[Keys, dict[str, Any]]) -> Recipe:
-    update: dict[str, Any] = {}
+def _with_params(recipe: Recipe, params: dict[Keys, dict[str, Any]], at: Keys = ()) -> Recipe:
+    update: dict[str, Any] = {
+        "before": [_with_params(each, params, ("before", n)) for n, each in enumerate(recipe.before)]
+    }
     for key, kind in SLOTS.items():
-        update[key] = _completed(getattr(recipe, key), kind, params.get((key,)))
+        update[key] = _completed(getattr(recipe, key), kind, params.get((*at, key)))
     for key, kind in LIST_SLOTS.items():
         update[key] = [
-            _completed(item, kind, params.get((key, index)))
+            _completed(item, kind, params.get((*at, key, index)))
             for index, item in enumerate(getattr(recipe, key))
         ]
     return recipe.model_copy(update=update)

@@ -214,6 +214,9 @@ class Recipe(_Model):
         augmentations: Change training clips, in order.
         train: How long and how.
         policy: What may be used.
+        before: Whole recipes that are trained first on the same clip, one after the other; each begins with what
+            the one before it has learnt (every tensor of equal name and shape), and this one comes last. A file
+            names them, or writes one out where it stands.
     """
 
     schema_version: Annotated[int, Field(alias="schema", ge=SCHEMA, le=SCHEMA)]
@@ -234,6 +237,27 @@ class Recipe(_Model):
     augmentations: list[Component] = []
     train: TrainConfig
     policy: Policy = Policy()
+    before: list[Recipe] = []
+
+    @model_validator(mode="after")
+    def _chained(self) -> Self:
+        if self.before and self.train.start_from:
+            raise ValueError(
+                "with `before` there is nothing left to start from; the first one may: before[0].train.start_from"
+            )
+        for number, recipe in enumerate(self.before):
+            if recipe.before:
+                raise ValueError(
+                    f"before[{number}] has a `before` of its own; write them one after the other"
+                )
+            if number and recipe.train.start_from:
+                raise ValueError(f"before[{number}].train.start_from: it begins with before[{number - 1}]")
+            if recipe.train.hold_out != self.train.hold_out:
+                raise ValueError(
+                    f"train.hold_out is {self.train.hold_out:g} and before[{number}]'s {recipe.train.hold_out:g}: "
+                    "what is held out must be the same for all"
+                )
+        return self
 
     @model_validator(mode="after")
     def _something_to_train(self) -> Self:
@@ -242,6 +266,11 @@ class Recipe(_Model):
             if idle:
                 raise ValueError(f"stage {idle[0]!r} trains the face, but face is 'none'")
         return self
+
+    @property
+    def chain(self) -> list[Recipe]:
+        """What is trained, in order: `before`, then this."""
+        return [*self.before, self]
 
     def components(self) -> Iterator[tuple[str, str, Component]]:
         """Every component: its path in the recipe (`losses[1]`), its kind and itself."""
@@ -283,5 +312,8 @@ class Recipe(_Model):
     def hash(self) -> str:
         """sha256 (hex) of the canonical JSON without `summary`: equal hashes mean equal training."""
         data = {key: value for key, value in self.to_json().items() if key != "summary"}
+        data.pop("before")
+        if self.before:  # recipes without keep the hash that they had before there was such a key
+            data["before"] = [recipe.hash for recipe in self.before]
         text = json.dumps(data, sort_keys=True, separators=(",", ":"), ensure_ascii=False, allow_nan=False)
         return hashlib.sha256(text.encode()).hexdigest()

@@ -10,12 +10,17 @@ from dancekit.config.tree import Node, follow
 def without_idle_stages(tree: Node) -> Node:
     """With `face: none` there is no face to train: its stages go, the others share their steps.
 
+    The same goes for the recipes that are trained before.
+
     Args:
         tree: A recipe.
 
     Returns:
         The recipe whose stages no longer name the face. One that is wrong in another way comes back as is.
     """
+    before, found = follow(tree, ("before",))
+    if found and isinstance(before.value, list):
+        tree = _replace(tree, ("before",), Node([*map(without_idle_stages, before.value)], before.place))
     face, _ = follow(tree, ("face", "name"))
     stages, depth = follow(tree, ("train", "stages"))
     if face.value != "none" or depth < 2 or not isinstance(stages.value, list):

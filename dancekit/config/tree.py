@@ -147,13 +147,35 @@ def merge(base: Node, own: Node, *, component: bool = False) -> Node:
 
 
 def merge_recipes(base: Node, own: Node) -> Node:
-    """Lay one recipe (or unit) over another, by the rule of `merge`."""
+    """Lay one recipe (or unit) over another, by the rule of `merge`.
+
+    A mapping over a list of components changes those that it names, and appends those that the list has not.
+    """
     if not (isinstance(base.value, dict) and isinstance(own.value, dict)):
         return own
     value = dict(base.value)
     for key, node in own.value.items():
-        value[key] = merge(value[key], node, component=key in SLOTS) if key in value else node
+        if key not in value:
+            value[key] = node
+        elif key in LIST_SLOTS and isinstance(value[key].value, list) and isinstance(node.value, dict):
+            value[key] = _merge_items(value[key], node)
+        else:
+            value[key] = merge(value[key], node, component=key in SLOTS)
     return Node(value, own.place)
+
+
+def _merge_items(base: Node, own: Node) -> Node:
+    items = list(base.value) if isinstance(base.value, list) else []
+    names = [_text_of(item, "name") for item in items]
+    for name, change in own.value.items() if isinstance(own.value, dict) else ():
+        if not isinstance(change.value, dict) or names.count(name) > 1:
+            return own  # the schema says that it should be a list
+        named = Node({"name": Node(name, change.place), **change.value}, change.place)
+        if name in names:
+            items[names.index(name)] = merge(items[names.index(name)], named)
+        else:
+            items.append(named)
+    return Node(items, own.place)
 
 
 def path_text(path: Keys) -> str:

@@ -9,12 +9,13 @@ import time
 from collections.abc import Callable
 from dataclasses import dataclass
 from fractions import Fraction
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 import cv2
 
-from dancekit.build import build_filters, build_pose, check_parts, resolve_device
+from dancekit.build import build_filters, build_pose, check_chain, check_parts, resolve_device
 from dancekit.config import Recipe, load_recipe
 from dancekit.dancer import DancerInfo, component_ids, save_dancer
 from dancekit.data import edn_set, training_set
@@ -22,11 +23,13 @@ from dancekit.data.framing import crop
 from dancekit.data.poses import TrackedClip, track_person
 from dancekit.data.progress import Progress, silent
 from dancekit.model import Painter
+from dancekit.training.chain import train_chain
 from dancekit.training.checkpoint import list_checkpoints, load_checkpoint, save_checkpoint
 from dancekit.training.given import check_given
 from dancekit.training.preview import save_preview
 from dancekit.training.run import Run, check_run, open_run
-from dancekit.training.start import check_start, start_from
+from dancekit.training.start import check_start
+from dancekit.training.start import start_from as take_over
 from dancekit.training.state import TrainingState
 from dancekit.video import probe
 from dancekit.weights.header import file_sha256
@@ -69,8 +72,12 @@ def train(
     on_preview: Callable[[Painter, int], None] | None = None,
     licence: str = "",
     consent: str = "",
+    start_from: str | os.PathLike[str] = "",
 ) -> TrainResult:
     """Train a dancer on a clip of the target.
+
+    Recipes that the recipe has `before` it are trained first, in the run folder's folder `before`; a run that was
+    stopped in the midst of them goes on there.
 
     Args:
         target: A video of one person, whole body, locked camera; or what `dancekit import-edn` wrote.
@@ -84,6 +91,8 @@ def train(
         on_preview: Called with a painter and the step, as often as previews are made.
         licence: SPDX identifier for the dancer file.
         consent: What the person shown agreed to, for the dancer file.
+        start_from: A run folder or a dancer file to begin with, in place of the recipe's `train.start_from` and of
+            the recipes before it, which are not trained then.
 
     Returns:
         Where the run and the dancer are.
@@ -99,9 +108,24 @@ def train(
     inputs = {"target": file_sha256(video / edn_set.MANIFEST if imported else video)}
     run = Run(Path(out))
     check_run(run.folder, settings, inputs, resume=resume, force=force)
+    begin_with = os.fspath(start_from) or settings.train.start_from
     if not list_checkpoints(run.checkpoints) or not resume:
-        check_start(settings.train.start_from)
+        check_start(begin_with)
     tracked = None
+    if settings.before and not start_from:
+        _check_recipes(video, settings, place, progress, imported=imported)
+        open_run(run.folder, settings, inputs, device=place, resume=resume, force=force)
+        one = partial(
+            train,
+            target,
+            device=device,
+            progress=progress,
+            should_stop=should_stop,
+            on_preview=on_preview,
+            licence=licence,
+            consent=consent,
+        )
+        return train_chain(one, settings, run)
     if imported and not (resume and run.data.exists()):
         given = edn_set.load(video)
         check_given(settings, given)
@@ -118,9 +142,9 @@ def train(
     state = TrainingState(settings, data, place)
     if found := list_checkpoints(run.checkpoints):
         load_checkpoint(found[-1], state)
-    elif settings.train.start_from:
-        for name, (copied, total) in start_from(settings.train.start_from, state).items():
-            _LOG.info("%s begins with %d of %d tensors of %s", name, copied, total, settings.train.start_from)
+    elif begin_with:
+        for name, (copied, total) in take_over(begin_with, state).items():
+            _LOG.info("%s begins with %d of %d tensors of %s", name, copied, total, begin_with)
     run.forget_after(state.step)
     _run_steps(state, run, progress, should_stop, on_preview)
     record = {
@@ -145,6 +169,25 @@ def train(
     return TrainResult(run.folder, run.dancer, state.step, state.step >= settings.train.steps)
 
 
+def _check_recipes(video: Path, recipe: Recipe, device: str, progress: Progress, *, imported: bool) -> None:
+    """Refuse a chain of recipes before the first one is trained: one that fails at the end would cost days."""
+    given, backend = None, None
+    if imported:
+        given = edn_set.load(video)
+        skeleton = given.target.skeleton
+    else:
+        backend = build_pose(recipe, device)
+        skeleton = backend.spec.skeleton
+    for each in recipe.chain:
+        if given:
+            check_given(each, given)
+            edn_set.check_size(video, each.size)
+        check_parts(each, skeleton)
+    check_chain(recipe, skeleton)
+    if backend:
+        track_person(video, backend, recipe.pose, progress=progress)  # kept in the cache
+
+
 def _prepare(
     video: Path, tracked: TrackedClip | None, recipe: Recipe, run: Run, progress: Progress
 ) -> training_set.TrainingSet:
@@ -163,7 +206,7 @@ def _prepare(
             progress=progress,
         )
     except BaseException:
-        if not list_checkpoints(run.checkpoints):
+        if not list_checkpoints(run.checkpoints) and not recipe.before:  # else earlier runs lie in it
             shutil.rmtree(run.folder, ignore_errors=True)
         raise
 

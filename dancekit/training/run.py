@@ -8,6 +8,7 @@ data/                the target's frames, masks and poses, decoded once
 previews/            step-0000500.png
 checkpoints/         step-0000500/
 dancer.safetensors   the result
+before/1/            run folder of the first recipe of a chain, and so on
 ```
 """
 
@@ -199,4 +200,5 @@ def _comparable(recipe: Recipe) -> dict[str, Any]:
     for key in NOT_OF_THE_WEIGHTS:
         data.pop(key, None)
     data["train"] = {key: value for key, value in data["train"].items() if key not in FREE_TO_CHANGE}
+    data["before"] = [_comparable(each) for each in recipe.before]
     return data
