@@ -339,7 +339,7 @@ def test_planted_feet_do_not_slide(target):
 FACTORS = st.floats(0.4, 3.0)
 SHIFTS = st.floats(-300, 300)
 PLAIN = {
-    "global_linear": GlobalLinear,
+    "global_linear": lambda: GlobalLinear(center="track"),
     "affine": Affine,
     "relative": Relative,
     "bones": lambda: Bones(center="track"),
@@ -385,7 +385,9 @@ def test_shift_of_the_source_does_not_matter_and_of_the_target_shifts(make, x, y
     assert near(moved, plain.replace(xy=plain.xy + by), 512)
 
 
-@pytest.mark.parametrize("make", [*PLAIN.values(), Bones], ids=[*PLAIN, "bones auto"])
+@pytest.mark.parametrize(
+    "make", [*PLAIN.values(), Bones, GlobalLinear], ids=[*PLAIN, "bones auto", "global_linear auto"]
+)
 def test_flip_twice_is_no_flip(make):
     source, target = SHORT
     plain = make().apply(make().fit(source, target), source)
