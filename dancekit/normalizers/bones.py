@@ -19,6 +19,7 @@ from dancekit.normalizers.statistics import settled
 from dancekit.normalizers.tree import MEASURED
 from dancekit.types import PoseSequence
 
+
 class Bones:
     """Gives every bone of the source the target's length, and every planted foot its place on the target's floor.
 

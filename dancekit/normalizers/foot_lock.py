@@ -61,9 +61,7 @@ def hold_feet(out: Array, joints: Joints, feet: Feet, floor: Floor, lock: float)
     planted = {part: _planted(joints, part, floor) for part in soles}
     for number, side in enumerate(("left", "right")):
         ankle = _contact(f"{side}_ankle", feet.planted[:, number], joints, floor)
-        parts = {
-            part: _contact(f"{side}_{part}", planted[part][:, number], joints, floor) for part in soles
-        }
+        parts = {part: _contact(f"{side}_{part}", planted[part][:, number], joints, floor) for part in soles}
         toes = next((parts[part] for part in TOES if part in parts), None)
         move = _foot(ankle, toes, out)
         if not _between(move, time):
