@@ -3,8 +3,9 @@
     python benchmarks/coverage.py [--dancer FILE] [--clip VIDEO] [--masks NPZ] [--json]
 
 The dancer paints a held-out clip of its own target from that clip's poses; a frame's painting error is the
-mean absolute difference within the person's mask (`l1`) and the lost PSNR there (`-psnr`). `place` is the
-measure in use (`dancekit.data.coverage`), `pose` the same after moving every pose's hips to one place.
+mean absolute difference within the person's mask (`l1`) and the lost PSNR there (`-psnr`). `pose` is the measure
+in use (`dancekit.data.coverage`): the distance to the nearest filmed pose wherever that was; `place` is how far
+the person is from where they were filmed, and `in_place` the distance to the nearest pose in the same place.
 """
 
 from __future__ import annotations
@@ -19,15 +20,11 @@ from scipy.stats import spearmanr
 
 from dancekit.data.coverage import PoseRange
 from dancekit.data.framing import crop
+from dancekit.metrics.baselines import pose_distances
 from dancekit.resources import data_path
 from dancekit.transfer import Dancer
 from dancekit.types import PoseSequence
 from dancekit.video import read_frames
-
-
-def centred(poses: PoseSequence) -> PoseSequence:
-    hips = [poses.skeleton.index(name) for name in ("left_hip", "right_hip")]
-    return poses.replace(xy=poses.xy - poses.xy[:, hips].mean(1, keepdims=True))
 
 
 def errors(dancer: Dancer, clip: Path, masks: Path, poses: PoseSequence) -> dict[str, np.ndarray[Any, Any]]:
@@ -61,11 +58,17 @@ def main() -> None:
     poses = dancer.poses_of(clip)
     found = errors(dancer, clip, arguments.masks or data_path("zoo/samples/truth.npz"), poses)
     result: dict[str, Any] = {"dancer": dancer.path.name, "clip": Path(clip).name, "frames": len(poses)}
-    for name, moved in (("place", lambda p: p), ("pose", centred)):
-        coverage = PoseRange(moved(dancer.target)).coverage(moved(poses))
-        known = np.isfinite(coverage.distance)
-        result[name] = {"outside": round(coverage.share, 4), "limit_px": round(coverage.limit, 2)} | {
-            f"spearman_{what}": round(float(spearmanr(coverage.distance[known], error[known]).statistic), 3)
+    coverage = PoseRange(dancer.target).coverage(poses)
+    result |= {"outside": round(coverage.share, 4), "out_of_place": round(coverage.share_out_of_place, 4)}
+    measures = {
+        "pose": coverage.distance,
+        "place": coverage.place,
+        "in_place": pose_distances(dancer.target[dancer.target.found], poses).min(1).astype(float),
+    }
+    for name, distance in measures.items():
+        known = np.isfinite(distance)
+        result[name] = {
+            f"spearman_{what}": round(float(spearmanr(distance[known], error[known]).statistic), 3)
             for what, error in found.items()
         }
     print(

@@ -179,14 +179,21 @@ def _tell_coverage(
 def _sentences(coverage: Coverage, moments: list[float], out: Path | None) -> list[str]:
     if coverage.share != coverage.share:
         return ["too little was filmed to say which poses of the dance are missing (some minutes are better)"]
+    place = []
+    if coverage.share_out_of_place > NEW_DANCE:
+        place = [
+            f"in {coverage.share_out_of_place:.0%} of the dance the target stands where they were never filmed: "
+            f"film them there as well"
+        ]
     if coverage.share <= NEW_DANCE or not moments:
-        return []
+        return place
     when = ", ".join(f"{second // 60:.0f}:{second % 60:04.1f}" for second in moments)
     which = "this pose" if len(moments) == 1 else f"these {len(moments)} poses"
     see = "" if out is not None else "; --out PNG shows them"
     return [
         f"{coverage.share:.0%} of the dance is outside what was filmed; film {which} as well, "
-        f"there where the dance has them: the source at {when}{see}"
+        f"the source has {'it' if len(moments) == 1 else 'them'} at {when}{see}",
+        *place,
     ]
 
 

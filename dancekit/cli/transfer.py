@@ -81,6 +81,11 @@ def transfer(
             f"{result.coverage.share:.0%} of the dance is outside what the dancer was filmed doing and may look "
             f"bad there: which frames is in {result.sidecar}, what to film says dancekit check"
         )
+    if result.coverage.share_out_of_place > WORTH_SAYING:
+        terminal.warn(
+            f"in {result.coverage.share_out_of_place:.0%} of the dance the dancer stands where they were never "
+            f"filmed: which frames is in {result.sidecar}"
+        )
     terminal.result(str(result.out))
     terminal.json(
         {

@@ -9,21 +9,15 @@ from typing import Annotated, Any, Literal
 
 import numpy as np
 from pydantic import Field
-from scipy.ndimage import gaussian_filter1d
 
 from dancekit.errors import UsageError
 from dancekit.normalizers.advice import advise
 from dancekit.normalizers.body import PAIRS, Body, Joints, in_common, measure_body, upright
-from dancekit.normalizers.ground import Feet, Ground, stretches, typical_step
+from dancekit.normalizers.floor import Floor
+from dancekit.normalizers.foot_lock import hold_feet
 from dancekit.normalizers.statistics import settled
-from dancekit.normalizers.tree import MEASURED, Array
+from dancekit.normalizers.tree import MEASURED
 from dancekit.types import PoseSequence
-
-STANDS = 0.5
-"""A foot that is planted more than this is held."""
-
-STEADY = 0.35
-"""Seconds (standard deviation) over which a held foot's place is averaged: it does not follow jitter."""
 
 
 class Bones:
@@ -59,7 +53,7 @@ class Bones:
     taken over clips; the ground as a line in depth from Chan et al., Everybody Dance Now, appendix 8.5.
     """
 
-    version: int = 1
+    version: int = 2
 
     def __init__(
         self,
@@ -132,34 +126,10 @@ class Bones:
         ends = [tree.names.index(name) for name in _ends(fitted["anchor"])]
         out += (landing - (feet.share[..., None] * out[:, ends]).sum(1))[:, None]
         if fitted["anchor"] == "feet":
-            self._hold(out, joints, feet, floor, float(fitted["lock"]))
+            hold_feet(out, joints, feet, floor, float(fitted["lock"]))
         width, height = fitted["target_size"]
         xy = out[:, : len(poses.skeleton)].astype(np.float32)
         return poses.replace(xy=xy, size=(int(width), int(height)))
-
-    @staticmethod
-    def _hold(out: Array, joints: Joints, feet: Feet, floor: Floor, lock: float) -> None:
-        """Put planted feet where the floor says; the knee goes half of the way (in place).
-
-        Between two stands the move goes over from one to the next, so that no foot is ever let go with a jerk.
-        """
-        tree, step = joints.tree, typical_step(joints.time)
-        for number, (side, end) in enumerate(zip(("left", "right"), _ends("feet"), strict=True)):
-            stands = feet.planted[:, number] > STANDS
-            if not stands.any():
-                continue
-            path = feet.xy[:, number].copy()
-            for start, stop in stretches(stands):
-                path[start:stop] = gaussian_filter1d(path[start:stop], STEADY / step, axis=0, mode="nearest")
-            place, _ = floor.move(path[:, 0], path[:, 1])
-            move = lock * (place - out[:, tree.names.index(end)])
-            for axis in (0, 1):
-                move[:, axis] = np.interp(joints.time, joints.time[stands], move[stands, axis])
-            for joint, name in enumerate(tree.names):
-                if name.startswith(side) and (name == end or tree.bone[joint] == "foot"):
-                    out[:, joint] += move
-                elif name == f"{side}_knee":
-                    out[:, joint] += move / 2
 
     def _bone(self, bone: str, s: Body, t: Body, warnings: list[str]) -> dict[str, float]:
         """Ratio and measures of one bone; 1 where either clip does not show it."""
@@ -213,47 +183,6 @@ class Bones:
             columns = (body.feet.point[:, 0] - axis) / ground.size_at(body.feet.row)
             aside = settled(columns[poses.found], poses)
         return {**asdict(ground), "axis_px": axis, "aside": aside}
-
-
-class Floor:
-    """Moves points of the source's floor to the target's.
-
-    Args:
-        fitted: What `Bones.fit` returned.
-    """
-
-    def __init__(self, fitted: Mapping[str, Any]) -> None:
-        self.fitted = fitted
-        self.source, self.target = (
-            Ground(**{key: fitted[who][key] for key in Ground.__dataclass_fields__})
-            for who in ("source", "target")
-        )
-
-    def move(self, x: Array, row: Array) -> tuple[Array, Array]:
-        """Where a point of the floor comes to lie.
-
-        Depth in the person's own sizes is f / size. A step in depth of the source is the same step, in leg
-        lengths, of the target.
-
-        Args:
-            x: (T,) columns in the source's frame.
-            row: (T,) rows.
-
-        Returns:
-            (T, 2) pixels of the target's frame, and (T,) the scale of a body that stands there.
-        """
-        s, t, fitted = self.source, self.target, self.fitted
-        size = s.size_at(row)
-        if s.slope and t.slope:
-            step = fitted["lens"] * fitted["stride"] * (1 / size - 1 / s.size)
-            new = 1 / np.clip(1 / t.size + step, 1 / (3 * t.size), 3 / t.size)
-            landing = t.row_of(new)
-        else:
-            new = np.full(len(row), t.size)
-            landing = t.row + fitted["stride"] * new / size * (row - s.row)
-        aside = (x - fitted["source"]["axis_px"]) / size - fitted["source"]["aside"]
-        column = fitted["target"]["axis_px"] + new * (fitted["stride"] * aside + fitted["target"]["aside"])
-        return np.stack([column, landing], -1), new / size
 
 
 def _ends(anchor: str) -> tuple[str, str]:

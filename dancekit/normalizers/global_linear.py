@@ -75,7 +75,8 @@ class GlobalLinear:
     The paper says nothing of x. With `center="track"`, X is the median column of each person's ankles: a
     source filmed left of the middle still dances where the target was filmed, which is where the generator
     has seen the floor. `center="frame"` keeps places relative to the middle of the frames. `center="auto"` draws
-    the median column to the middle of the frame where a short or restless clip leaves it open.
+    the median column to the middle of the frame where a short or restless clip leaves it open: the median of a
+    walk is not where the person belongs, and `track` then errs by more than doing nothing does.
 
     Frames in which an ankle is missing take y from the frames around them. Heights are largest heights near
     close and far, so crouching and raised legs do not shrink anybody. Against wrong detections: frames that
@@ -106,7 +107,7 @@ class GlobalLinear:
         mode: Literal["paper", "edn_compat"] = "paper",
         ankle: Literal["mean", "lower"] = "mean",
         median_fraction: Annotated[float, Field(gt=0, le=1)] | None = None,
-        center: Literal["track", "frame", "auto"] = "track",
+        center: Literal["auto", "track", "frame"] = "auto",
         amplify: Annotated[float, Field(ge=1)] = 1.5,
     ) -> None:
         if median_fraction is None:

@@ -15,8 +15,8 @@ from scipy.ndimage import gaussian_filter1d, grey_opening
 
 from dancekit.normalizers.tree import Array
 
-STILL = 0.12
-"""Speed in sizes a second at which a foot counts half as planted: a step is ten times as fast, jitter half."""
+STILL = 0.2
+"""Speed in sizes a second at which a foot counts half as planted: a step is six times as fast, jitter a third."""
 
 LIFTED = 0.12
 """How much higher than the other a still foot is, in sizes, when it counts half: more than a step in depth."""
@@ -97,7 +97,9 @@ class Ground:
         return self.row + (size - self.size) / self.slope
 
 
-def find_feet(ankles: Array, known: NDArray[np.bool_], size: float, time: Array) -> Feet:
+def find_feet(
+    ankles: Array, known: NDArray[np.bool_], size: float, time: Array, *, still: float = STILL
+) -> Feet:
     """Which foot stands when: the one that does not move; where both do not, both.
 
     A foot in the air is told by its speed, so that a kick or a jump is not taken for a step in depth.
@@ -107,6 +109,7 @@ def find_feet(ankles: Array, known: NDArray[np.bool_], size: float, time: Array)
         known: (T, 2) where they were really seen.
         size: Size of the person, pixels.
         time: (T,) seconds.
+        still: Sizes a second at which a foot counts half as planted.
     """
     step = typical_step(time)
     speed = np.zeros(known.shape)
@@ -114,7 +117,7 @@ def find_feet(ankles: Array, known: NDArray[np.bool_], size: float, time: Array)
         smooth = gaussian_filter1d(ankles, HANDOVER / step, axis=0, mode="nearest")
         speed = np.linalg.norm(np.gradient(smooth, time, axis=0), axis=-1) / size
     higher = (ankles[:, ::-1, 1] - ankles[..., 1]) / size
-    planted = 1 / (1 + (speed / STILL) ** 4) / (1 + (np.maximum(higher, 0) / LIFTED) ** 4)
+    planted = 1 / (1 + (speed / still) ** 4) / (1 + (np.maximum(higher, 0) / LIFTED) ** 4)
     # at the top of a jump feet are still for a moment: a stand lasts longer
     planted = grey_opening(planted, size=(2 * round(BRIEF / step / 2) + 1, 1), mode="nearest")
     planted = planted * np.where(known, 1.0, 0.1)

@@ -38,19 +38,22 @@ def test_a_second_is_too_little_to_compare_with(cli: Cli, clips: Clips, tmp_path
 def test_a_dance_that_was_not_filmed(
     cli: Cli, clips: Clips, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """The target's own poses, half of them moved away: those are to be filmed."""
+    """The target's own poses, half of them with legs where they never were, some of them elsewhere."""
     from dancekit.data import coverage
 
     monkeypatch.setattr(coverage, "NEIGHBOURHOOD", 0.2)  # so that a clip of a second has several moments
     assert cli("pose", clips[1], "--out", "own.npz", *LITE).code == 0
     own = PoseSequence.load(tmp_path / "own.npz")
     xy = np.array(own.xy)
-    xy[12:] += [120, 0]
+    xy[12:, 23::2] += [120, 0]
+    xy[12:, 24::2] -= [120, 0]
+    xy[:4] += [0, 200]
     own.replace(xy=xy).save(tmp_path / "dance.npz")
     asked = ("check", clips[1], "--for", "dance.npz", "normalizer=identity", *LITE)
     done = cli(*asked, "--out", "film.png")
     assert done.code == 0, done.err
     assert "50% of the dance is outside what was filmed; film " in done.out
+    assert "in 17% of the dance the target stands where they were never filmed" in done.out
     assert done.out.endswith("film.png\n")
     picture = cv2.imread(str(tmp_path / "film.png"))
     assert picture.shape[0] % 360 == 0 and picture.max() > 200
@@ -58,6 +61,7 @@ def test_a_dance_that_was_not_filmed(
     assert again.code == 2 and "exists already" in again.err
     told = json.loads(cli(*asked, "--json").out)["for"]
     assert told["outside"] == 0.5 and told["pose_range"]["outside_frames"] == list(range(12, 24))
+    assert told["pose_range"]["out_of_place_frames"] == list(range(4))
     assert all(pose["frame"] >= 12 for pose in told["poses_to_film"]) and told["picture"] is None
     same = cli("check", clips[1], "--for", "own.npz", "--out", "no.png", "normalizer=identity", *LITE)
     assert "all of the dance is within what was filmed" in same.out and not (tmp_path / "no.png").exists()

@@ -80,13 +80,15 @@ def test_transfer_marks_the_frames_that_were_never_filmed(
     cli("pose", clips[1], "--out", "own.npz", "--recipe", "tiny")
     own = PoseSequence.load(tmp_path / "own.npz")
     xy = np.array(own.xy)
-    xy[20:] += 100
+    xy[20:, 23:] += 100
+    xy[:2] += 100
     own.replace(xy=xy).save(tmp_path / "moved.npz")
     done = cli("transfer", "moved.npz", "--dancer", dancer, "--out", "o.mp4", "normalizer=identity")
     assert done.code == 0, done.err
     assert "17% of the dance is outside what the dancer was filmed doing" in done.err
     found = json.loads((tmp_path / "o.json").read_text())["pose_range"]
     assert found["outside_frames"] == [20, 21, 22, 23] and found["outside"] == 0.1667
+    assert found["out_of_place_frames"][:2] == [0, 1]
 
 
 def test_transfer_from_poses_in_the_full_frame(cli: Cli, clips: Clips, dancer: Path, tmp_path: Path) -> None:

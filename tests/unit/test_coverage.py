@@ -43,9 +43,34 @@ def test_planted_poses_are_found_and_the_rest_is_within():
     query[20:30] += 150  # where nobody ever stood
     query[60:70, [7, 9]] += 400  # an arm like never before
     found = PoseRange(sequence(filmed)).coverage(sequence(query))
-    assert np.flatnonzero(found.outside).tolist() == [*range(20, 30), *range(60, 70)]
-    assert found.share == 0.2
-    assert found.distance[20:30].min() > found.limit > found.distance[:20].max()
+    assert np.flatnonzero(found.outside).tolist() == [*range(60, 70)]
+    assert np.flatnonzero(found.out_of_place)[:10].tolist() == [*range(20, 30)]
+    assert found.share == 0.1
+    assert found.distance[60:70].min() > found.limit > found.distance[:60].max()
+    assert found.place[20:30].min() > found.place_limit > found.place[:20].max()
+    told = found.to_json()
+    assert told["outside"] == 0.1 and told["outside_frames"] == [*range(60, 70)]
+    assert told["out_of_place_frames"][:10] == [*range(20, 30)]
+
+
+def test_a_pose_elsewhere_is_the_same_pose_and_out_of_place():
+    filmed = dance()
+    found = PoseRange(sequence(filmed)).coverage(sequence(filmed[40:60] + np.array([200, -80])))
+    assert found.distance.max() < 1e-3 and not found.outside.any()
+    assert found.out_of_place.all() and found.share_out_of_place == 1
+    # where the person was filmed, in any pose, is no new place
+    other = dance(20, 9)
+    other += filmed.mean((0, 1)) - other.mean(1, keepdims=True)
+    assert not PoseRange(sequence(filmed)).coverage(sequence(other)).out_of_place.any()
+
+
+def test_somebody_who_hardly_moves_is_not_out_of_place_at_once():
+    rng = np.random.default_rng(0)
+    filmed = dance()
+    filmed -= filmed.mean(1, keepdims=True) - 250
+    found = PoseRange(sequence(filmed + rng.normal(0, 0.1, filmed.shape)))
+    assert found.place_limit == pytest.approx(0.05 * found.height)
+    assert not found.coverage(sequence(filmed + 0.03 * found.height)).out_of_place.any()
 
 
 def test_the_limit_and_the_distances_are_those_of_the_definition():
@@ -53,7 +78,8 @@ def test_the_limit_and_the_distances_are_those_of_the_definition():
     found = PoseRange(sequence(filmed))
 
     def apart(a, b):
-        return np.linalg.norm(np.float32(a) - np.float32(b), axis=-1).mean()
+        away = np.float32(a) - np.float32(b)
+        return np.linalg.norm(away - away.mean(0), axis=-1).mean()
 
     nearest = [
         min(apart(a, b) for m, b in enumerate(filmed) if abs(n - m) > 25) for n, a in enumerate(filmed)
@@ -61,6 +87,8 @@ def test_the_limit_and_the_distances_are_those_of_the_definition():
     assert found.limit == pytest.approx(np.quantile(nearest, 0.99), rel=1e-4)
     wanted = [min(apart(a, b) for b in filmed) for a in query]
     assert found.coverage(sequence(query)).distance == pytest.approx(wanted, rel=1e-4)
+    shifts = [min(np.linalg.norm((a - b).mean(0)) for b in filmed) for a in query]
+    assert found.coverage(sequence(query)).place == pytest.approx(shifts, rel=1e-3)
     spans = np.ptp(np.float32(filmed)[..., 1], axis=1)
     assert found.height == pytest.approx(np.quantile(spans, 0.95), rel=1e-5)
 
@@ -69,6 +97,7 @@ def test_what_was_filmed_is_within_itself():
     filmed = sequence(dance())
     found = PoseRange(filmed).coverage(filmed)
     assert found.share == 0 and found.distance.max() == 0
+    assert found.share_out_of_place == 0 and found.place.max() == 0
 
 
 @settings(max_examples=30, deadline=None)
@@ -115,8 +144,13 @@ def test_long_clips_are_thinned_and_give_nearly_the_same(monkeypatch):
 
 def outside_of(points: np.ndarray, limit: float = 0.5) -> tuple[PoseSequence, Coverage]:
     """A pose a point of the plane, all of them outside."""
-    xy = np.repeat(np.asarray(points, float)[:, None], 17, axis=1)
-    return sequence(xy), Coverage(np.full(len(xy), 99.0), limit, 100.0)
+    xy = np.zeros((len(points), 17, 2))
+    xy[:, 8:] = np.asarray(points, float)[:, None] * 17 / (2 * 8 * 9 / 17)  # as far apart as the points are
+    return sequence(xy), told(np.full(len(xy), 99.0), limit)
+
+
+def told(distance: np.ndarray, limit: float) -> Coverage:
+    return Coverage(distance, limit, 100.0, np.zeros(len(distance)), 5.0)
 
 
 def test_a_pose_of_each_cluster_is_chosen():
@@ -129,9 +163,9 @@ def test_a_pose_of_each_cluster_is_chosen():
     for number, cluster in zip(chosen, np.split(points, 3), strict=True):
         away = np.linalg.norm(cluster[:, None] - cluster[None], axis=-1).sum(1)
         assert number % 30 == away.argmin()  # its medoid
-    wide = Coverage(coverage.distance, 20.0, 100.0)  # one a cluster is enough, though six may be chosen
+    wide = told(coverage.distance, 20.0)  # one a cluster is enough, though six may be chosen
     assert len(poses_to_film(poses, wide, 6)) == 3
-    assert len(poses_to_film(poses, Coverage(coverage.distance, 500.0, 100.0), 6)) == 0
+    assert len(poses_to_film(poses, told(coverage.distance, 500.0), 6)) == 0
 
 
 @settings(max_examples=20, deadline=None)
@@ -151,8 +185,8 @@ def test_only_poses_outside_are_chosen_and_incomparable_ones_do_no_harm():
     poses, coverage = outside_of(np.random.default_rng(1).uniform(0, 100, (40, 2)))
     distance = np.array(coverage.distance)
     distance[::2] = 0.0
-    assert all(number % 2 for number in poses_to_film(poses, Coverage(distance, 0.5, 100.0)))
-    assert poses_to_film(poses, Coverage(np.zeros(40), 0.5, 100.0)) == []
+    assert all(number % 2 for number in poses_to_film(poses, told(distance, 0.5)))
+    assert poses_to_film(poses, told(np.zeros(40), 0.5)) == []
     xy = np.array(poses.xy)
     xy[:20, :9], xy[20:, 8:] = np.nan, np.nan  # two halves without a joint in common but one
     assert 2 <= len(poses_to_film(poses.replace(xy=xy), coverage)) <= 6
