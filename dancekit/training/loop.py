@@ -16,7 +16,9 @@ import cv2
 
 from dancekit.build import build_filters, build_pose, check_parts, resolve_device
 from dancekit.config import Recipe, load_recipe
-from dancekit.dancer import DancerInfo, component_ids, save_dancer
+from dancekit.critic import NETWORKS as CRITIC
+from dancekit.critic import save_critic
+from dancekit.dancer import DancerInfo, Subject, component_ids, save_dancer
 from dancekit.data import edn_set, training_set
 from dancekit.data.framing import crop
 from dancekit.data.poses import TrackedClip, track_person
@@ -69,6 +71,8 @@ def train(
     on_preview: Callable[[Painter, int], None] | None = None,
     licence: str = "",
     consent: str = "",
+    subject: Subject = "",
+    data_licence: str = "",
 ) -> TrainResult:
     """Train a dancer on a clip of the target.
 
@@ -84,6 +88,8 @@ def train(
         on_preview: Called with a painter and the step, as often as previews are made.
         licence: SPDX identifier for the dancer file.
         consent: What the person shown agreed to, for the dancer file.
+        subject: `rendered` if nobody real is shown, for the dancer file.
+        data_licence: SPDX identifier of the clip, for the dancer file.
 
     Returns:
         Where the run and the dancer are.
@@ -139,6 +145,8 @@ def train(
         rate=rate,
         licence=licence,
         consent=consent,
+        subject=subject,
+        data_licence=data_licence,
         training=record,
     )
     write_dancer(run.dancer, state, dancer_info)
@@ -214,7 +222,7 @@ def _preview(state: TrainingState, run: Run, on_preview: Callable[[Painter, int]
 
 
 def write_dancer(path: Path, state: TrainingState, info: DancerInfo) -> str:
-    """Write the averaged weights as a dancer file; returns its sha256."""
+    """Write the averaged weights as a dancer file, and the critic beside it; returns the dancer's sha256."""
     networks = {
         f"{name}.{key}": value
         for name in ("generator", "face")
@@ -223,4 +231,11 @@ def write_dancer(path: Path, state: TrainingState, info: DancerInfo) -> str:
     data = state.data
     target = data.target[slice(0, data.shown(state.recipe.train.hold_out))]
     _, encoded = cv2.imencode(".png", cv2.cvtColor(data.plate, cv2.COLOR_RGB2BGR))
-    return save_dancer(path, info, networks, target=target, plate_png=encoded.tobytes())
+    digest = save_dancer(path, info, networks, target=target, plate_png=encoded.tobytes())
+    critic = {
+        f"{name}.{key}": value
+        for name in CRITIC
+        for key, value in state.networks[name].state_dict().items()
+    }
+    save_critic(path, info, critic, dancer_sha256=digest)
+    return digest

@@ -27,7 +27,15 @@ from dancekit.build import (
     resolve_device,
 )
 from dancekit.config import Component, Recipe, override_recipe
-from dancekit.dancer import DancerInfo, check_versions, read_info, read_plate, read_target
+from dancekit.dancer import (
+    DancerInfo,
+    check_versions,
+    network_shapes,
+    read_info,
+    read_networks,
+    read_plate,
+    read_target,
+)
 from dancekit.data.coverage import Coverage, PoseRange
 from dancekit.data.files import write_whole
 from dancekit.data.framing import crop, letterbox, paste
@@ -37,7 +45,6 @@ from dancekit.errors import DancerError, OutputExists, PoseError, UsageError
 from dancekit.model import Painter
 from dancekit.types import PoseSequence, get_skeleton
 from dancekit.video import VideoWriter, probe
-from dancekit.weights.header import read_header, read_tensors
 
 PAINTING_KEYS = ("size", "renderer", "generator", "background", "temporal", "face")
 """Recipe keys that the weights depend on: they cannot be overridden for a transfer."""
@@ -243,24 +250,16 @@ def _load_networks(path: Path, info: DancerInfo, device: str) -> PaintingParts:
         for name, module in networks.items()
         for key, value in module.state_dict().items()
     }
-    header = read_header(path)
-    found = {
-        name: list(tensor.shape)
-        for name, tensor in header.tensors.items()
-        if name.partition(".")[0] in networks
-    }
+    found = network_shapes(path)
     if expected != found:
         wrong = sorted(key for key in expected.keys() | found.keys() if expected.get(key) != found.get(key))
         sample = ", ".join(
             f"{key} {found.get(key, 'missing')} (expected {expected.get(key, 'none')})" for key in wrong[:3]
         )
         raise DancerError(f"{path}: {len(wrong)} weights do not fit its own recipe: {sample}")
-    tensors = read_tensors(path, list(expected))
+    tensors = read_networks(path)
     for name, module in networks.items():
-        state = {
-            key: tensors[f"{name}.{key}"].float() if value.is_floating_point() else tensors[f"{name}.{key}"]
-            for key, value in module.state_dict().items()
-        }
+        state = {key: tensors[f"{name}.{key}"] for key in module.state_dict()}
         module.load_state_dict(state, strict=True, assign=True)
         module.requires_grad_(False)
         module.to(device)
