@@ -264,9 +264,7 @@ def save_dancer(
     tensors["plate.png"] = torch.frombuffer(bytearray(plate_png), dtype=torch.uint8)
     changed = {"storage": dtype, "distributions": plugin_distributions(info.recipe)}
     header = info.to_json() | changed | {"time_base": str(target.time_base)}
-    return write_safetensors(
-        Path(path), tensors, file_metadata(info, header, title=title or Path(path).stem)
-    )
+    return write_safetensors(Path(path), tensors, file_metadata(info, header, title=title or Path(path).stem))
 
 
 def file_metadata(info: DancerInfo, header: Mapping[str, Any], *, title: str) -> dict[str, str]:
@@ -291,9 +289,7 @@ def network_shapes(path: str | os.PathLike[str]) -> dict[str, list[int]]:
     }
 
 
-def read_networks(
-    path: str | os.PathLike[str], networks: Collection[str] = NETWORKS
-) -> dict[str, Tensor]:
+def read_networks(path: str | os.PathLike[str], networks: Collection[str] = NETWORKS) -> dict[str, Tensor]:
     """The weights by name, floating-point ones as float32 whatever their storage.
 
     Args:
@@ -304,9 +300,7 @@ def read_networks(
         DancerError: The file is damaged, or int8 weights and their scales do not go together.
     """
     names = [
-        name
-        for name in read_header(path).tensors
-        if name.removeprefix(SCALE).partition(".")[0] in networks
+        name for name in read_header(path).tensors if name.removeprefix(SCALE).partition(".")[0] in networks
     ]
     try:
         return unpack(read_tensors(path, names))

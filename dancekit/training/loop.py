@@ -233,9 +233,7 @@ def write_dancer(path: Path, state: TrainingState, info: DancerInfo) -> str:
     _, encoded = cv2.imencode(".png", cv2.cvtColor(data.plate, cv2.COLOR_RGB2BGR))
     digest = save_dancer(path, info, networks, target=target, plate_png=encoded.tobytes())
     critic = {
-        f"{name}.{key}": value
-        for name in CRITIC
-        for key, value in state.networks[name].state_dict().items()
+        f"{name}.{key}": value for name in CRITIC for key, value in state.networks[name].state_dict().items()
     }
     save_critic(path, info, critic, dancer_sha256=digest)
     return digest
