@@ -29,6 +29,7 @@ from dancekit.contracts import (
     TemporalStrategy,
 )
 from dancekit.errors import IncompatibleParts, UsageError
+from dancekit.licences import check_licence, check_licences
 from dancekit.types import Skeleton
 
 if TYPE_CHECKING:
@@ -103,31 +104,13 @@ def build_pose(recipe: Recipe, device: str) -> PoseBackend:
     """The recipe's pose backend.
 
     Raises:
-        IncompatibleParts: The licence of its weights is not one that the recipe's policy allows.
+        LicenceError: The licence of its weights is not one that the recipe's policy allows.
     """
     backend: PoseBackend = _make("pose", recipe.pose, device=device)
-    check_licence(f"the weights of pose backend {recipe.pose.name}", backend.spec.licence, recipe)
+    check_licence(
+        f"the weights of pose backend {recipe.pose.name}", backend.spec.licence, recipe.policy.allow_licences
+    )
     return backend
-
-
-PERMISSIVE = {"Apache-2.0", "MIT", "BSD-2-Clause", "BSD-3-Clause", "CC0-1.0", "CC-BY-4.0", "ISC", "Unlicense"}
-
-
-def check_licence(what: str, licence: str, recipe: Recipe) -> None:
-    """Refuse weights under a licence that the recipe does not allow.
-
-    Raises:
-        IncompatibleParts: With the licence and the remedy.
-    """
-    if licence in PERMISSIVE:
-        group = "permissive"
-    else:
-        group = "non-commercial" if "NC" in licence.upper().split("-") else "copyleft"
-    if group not in recipe.policy.allow_licences:
-        raise IncompatibleParts(
-            f"{what} are under {licence or 'an unknown licence'} ({group})",
-            hint=f"policy.allow_licences allows {', '.join(recipe.policy.allow_licences)}",
-        )
 
 
 def build_filters(recipe: Recipe) -> list[Filter]:
@@ -250,9 +233,11 @@ def check_parts(recipe: Recipe, skeleton: Skeleton) -> None:
     Raises:
         IncompatibleParts: Two parts cannot work together.
         UsageError: A part refuses its parameters.
+        LicenceError: It needs weights that its policy does not allow.
     """
     import torch
 
+    check_licences(recipe)
     build_filters(recipe)
     build_normalizer(recipe.normalizer)
     build_augmentations(recipe)

@@ -3,38 +3,53 @@
 The header alone says everything but the weights: the resolved recipe, `name@version` of every component, the
 skeleton, the window, licence, consent, training record and metrics. The tensors are `generator.*`, `face.*`,
 the target's poses (`target.xy`, `target.score`: any normalizer can be fitted later) and the clean plate as PNG
-bytes (`plate.png`). Reading the header needs no torch.
+bytes (`plate.png`). Reading the header needs no torch. Every key and tensor stands in `docs/dancer-format.md`.
 """
 
 from __future__ import annotations
 
 import json
+import logging
 import os
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass, field
 from fractions import Fraction
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
 
 from dancekit import __version__
 from dancekit.config import Recipe
-from dancekit.errors import DancerError, IncompatibleParts
+from dancekit.errors import DancerError, IncompatibleParts, UnknownName
 from dancekit.registry import component_version
+from dancekit.registry.core import HOME, find
 from dancekit.types import PoseSequence, Window, get_skeleton
 from dancekit.weights.header import read_header, read_tensors, write_safetensors
+from dancekit.weights.quantize import SCALE, Storage, pack, unpack
 
 if TYPE_CHECKING:
     from torch import Tensor
 
-FORMAT = 1
-"""Version of the layout described above; a file of a newer one is refused."""
+FORMAT = 2
+"""Version of the layout that is written; older ones are read, a file of a newer one is refused."""
+
+Subject = Literal["", "person", "rendered"]
+"""Who is shown: a real person, or nobody real; "" if nobody said, which counts as a person."""
 
 LARGEST_TARGET_TRACK = 4096
 """Frames of target poses that are kept, evenly spaced, so that a long clip does not bloat the file."""
 
-_VERSIONED = ("pose", "normalizer", "renderer", "generator", "background", "temporal", "face")
+PAINTING = ("pose", "normalizer", "renderer", "generator", "background", "temporal", "face")
+"""Components that must be the same, version and all, when a dancer is used."""
+
+NETWORKS = ("generator", "face")
+"""Prefixes of the tensors that are weights."""
+
+_LOG = logging.getLogger(__name__)
+
+
+_SINCE_2 = ("subject", "data_licence", "storage", "distributions")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -43,7 +58,7 @@ class DancerInfo:
 
     Attributes:
         recipe: The resolved recipe it was trained with.
-        components: `name@version` of each component that shaped the weights, by kind.
+        components: `name@version` of every component, by its place in the recipe: `generator`, `losses[0]`.
         skeleton: Id of the skeleton of its poses and condition images, `blazepose_33@1`.
         window: What part of the target's frames the generator paints.
         rate: Frames per second of the training clip.
@@ -52,6 +67,11 @@ class DancerInfo:
         training: Steps, seconds, machine, sha256 of the training clip and of the recipe.
         metrics: Measured numbers by protocol.
         version: dancekit's version that wrote it.
+        subject: `rendered` if nobody real is shown, `person`, or "" if nobody said.
+        data_licence: SPDX identifier of the training clip, or "".
+        storage: How the weights are stored: fp32, fp16 or int8.
+        distributions: Who provides the components that are not dancekit's own: `name version` by place.
+        format: The file's version of the layout.
     """
 
     recipe: Recipe
@@ -64,9 +84,14 @@ class DancerInfo:
     training: Mapping[str, Any] = field(default_factory=dict)
     metrics: Mapping[str, Any] = field(default_factory=dict)
     version: str = __version__
+    subject: Subject = ""
+    data_licence: str = ""
+    storage: Storage = "fp16"
+    distributions: Mapping[str, str] = field(default_factory=dict)
+    format: int = FORMAT
 
     def to_json(self) -> dict[str, Any]:
-        """Plain data for the header."""
+        """Plain data for the header; always in the newest format."""
         return {
             "format": FORMAT,
             "recipe": self.recipe.to_json(),
@@ -79,11 +104,15 @@ class DancerInfo:
             "training": dict(self.training),
             "metrics": dict(self.metrics),
             "version": self.version,
+            "subject": self.subject,
+            "data_licence": self.data_licence,
+            "storage": self.storage,
+            "distributions": dict(self.distributions),
         }
 
     @classmethod
     def from_json(cls, data: Mapping[str, Any]) -> DancerInfo:
-        """The reverse of `to_json`."""
+        """The reverse of `to_json`, of any format: what format 1 lacks is empty, its weights are fp16 or fp32."""
         return cls(
             recipe=Recipe.from_json(data["recipe"]),
             components=data["components"],
@@ -95,13 +124,29 @@ class DancerInfo:
             training=data["training"],
             metrics=data["metrics"],
             version=data["version"],
+            **({key: data[key] for key in _SINCE_2} if data["format"] > 1 else {}),
+            format=data["format"],
         )
 
 
 def component_ids(recipe: Recipe) -> dict[str, str]:
-    """`name@version` of the components that shape the weights, by kind."""
-    names = {kind: getattr(recipe, kind).name for kind in _VERSIONED}
-    return {kind: f"{name}@{component_version(kind, name)}" for kind, name in names.items()}
+    """`name@version` of every component, by its place in the recipe."""
+    return {
+        place: f"{component.name}@{component_version(kind, component.name)}"
+        for place, kind, component in recipe.components()
+    }
+
+
+def plugin_distributions(recipe: Recipe) -> dict[str, str]:
+    """`name version` of the distributions that provide a recipe's components, where that is not dancekit."""
+    from importlib.metadata import version
+
+    found = {}
+    for place, kind, component in recipe.components():
+        provider = find(kind, component.name).distribution
+        if provider != HOME:
+            found[place] = f"{provider} {version(provider)}"
+    return found
 
 
 def read_info(path: str | os.PathLike[str]) -> DancerInfo:
@@ -121,34 +166,66 @@ def read_info(path: str | os.PathLike[str]) -> DancerInfo:
         )
     try:
         data = json.loads(text)
-        found = data["format"]
-        if found != FORMAT:
-            raise DancerError(
-                f"{path} has dancer format {found}, this version reads {FORMAT}",
-                hint="pip install -U dancekit",
-            )
+        check_format(path, data, kind="dancer")
         return DancerInfo.from_json(data)
     except (KeyError, TypeError, ValueError, AttributeError) as error:
         raise DancerError(f"{path} has a damaged dancekit header: {type(error).__name__}: {error}") from error
 
 
-def check_versions(info: DancerInfo, path: Path) -> None:
-    """Refuse a dancer whose components compute something else today than when it was trained.
+def check_format(path: Path, data: Mapping[str, Any], *, kind: str) -> None:
+    """Refuse a header of a newer format, or of another kind of file.
 
     Raises:
-        IncompatibleParts: A component has another version here.
+        DancerError: With what it is instead.
     """
-    here = component_ids(info.recipe)
-    wrong = [
-        f"{kind}: file {theirs}, here {here.get(kind)}"
-        for kind, theirs in info.components.items()
-        if here.get(kind) != theirs
-    ]
+    found, given = data["format"], data.get("kind", "dancer")
+    if not isinstance(found, int) or not 1 <= found <= FORMAT:
+        raise DancerError(
+            f"{path} has dancer format {found}, this version reads 1 to {FORMAT}",
+            hint="pip install -U dancekit",
+        )
+    if given != kind:
+        raise DancerError(f"{path} is a {given} file, not a {kind}", hint=f"name the {kind}'s own file")
+
+
+def check_versions(info: DancerInfo, path: Path) -> None:
+    """Refuse a dancer whose components are missing, or compute something else today than when it was trained.
+
+    Raises:
+        IncompatibleParts: A component has another version here, or its plugin is not installed: then the
+            message says which distribution had it.
+    """
+    wrong = []
+    for place, kind, component in info.recipe.components():
+        theirs = info.components.get(place)
+        if theirs is None or not (place in PAINTING or kind == "filter"):
+            continue
+        try:
+            here = f"{component.name}@{component_version(kind, component.name)}"
+        except UnknownName as error:
+            raise _missing_component(info, path, place, kind, component.name) from error
+        if here == theirs:
+            continue
+        if kind == "filter":
+            _LOG.warning("%s was trained with filter %s, here is %s", path, theirs, here)
+        else:
+            wrong.append(f"{place}: file {theirs}, here {here}")
     if wrong:
         raise IncompatibleParts(
             f"{path} was trained with other components: {'; '.join(wrong)}",
             hint=f"install dancekit {info.version}, or train it again",
         )
+
+
+def _missing_component(info: DancerInfo, path: Path, place: str, kind: str, name: str) -> IncompatibleParts:
+    provider = info.distributions.get(place, "")
+    distribution, _, version = provider.partition(" ")
+    if provider:
+        hint = f"pip install '{distribution}=={version}'"
+    else:
+        hint = f"install the plugin that has it, or dancekit {info.version}; dancekit ls {kind} lists what is here"
+    said = f" of the plugin {provider}" if provider else ""
+    return IncompatibleParts(f"{path} needs the {kind} {name!r}{said}, which is not installed", hint=hint)
 
 
 def save_dancer(
@@ -158,47 +235,79 @@ def save_dancer(
     *,
     target: PoseSequence,
     plate_png: bytes,
-    half: bool = True,
+    dtype: Storage = "fp16",
+    title: str = "",
 ) -> str:
     """Write a dancer file; the same content gives the same bytes.
 
     Args:
         path: Where to; replaced atomically.
-        info: The header.
+        info: The header; its `storage` and `distributions` are set here.
         networks: Tensors named `generator.<key>` and `face.<key>`.
         target: The target's filtered poses, in pixels of the clip.
         plate_png: The clean plate, PNG-encoded RGB at the clip's resolution.
-        half: Store floating-point weights as fp16 (half the size; 1e-3 relative rounding).
+        dtype: Storage of floating-point weights: fp32, fp16 (half the size; 1e-3 relative rounding) or int8 (a
+            quarter; `dancekit.weights.quantize`).
+        title: Name for model browsers; the file's if empty.
 
     Returns:
         The file's sha256.
     """
     import torch
 
-    tensors = {
-        name: tensor.detach()
-        .cpu()
-        .contiguous()
-        .to(torch.float16 if half and tensor.is_floating_point() else tensor.dtype)
-        for name, tensor in networks.items()
-    }
+    tensors = pack(networks, dtype)
     if len(target) > LARGEST_TARGET_TRACK:
         target = target[np.linspace(0, len(target) - 1, LARGEST_TARGET_TRACK).round().astype(int)]
     tensors["target.xy"] = torch.from_numpy(target.xy.copy())
     tensors["target.score"] = torch.from_numpy(target.score.copy())
     tensors["target.pts"] = torch.from_numpy(target.pts.copy())
     tensors["plate.png"] = torch.frombuffer(bytearray(plate_png), dtype=torch.uint8)
-    header = info.to_json() | {"time_base": str(target.time_base)}
-    metadata = {
+    changed = {"storage": dtype, "distributions": plugin_distributions(info.recipe)}
+    header = info.to_json() | changed | {"time_base": str(target.time_base)}
+    return write_safetensors(Path(path), tensors, file_metadata(info, header, title=title or Path(path).stem))
+
+
+def file_metadata(info: DancerInfo, header: Mapping[str, Any], *, title: str) -> dict[str, str]:
+    """The `__metadata__` of a dancer's file: ModelSpec 1.0.1 for others, the key `dancekit` for us."""
+    return {
         "format": "pt",
         "modelspec.sai_model_spec": "1.0.1",
         "modelspec.architecture": f"dancekit/{info.components['generator']}",
         "modelspec.implementation": "https://pypi.org/project/dancekit",
-        "modelspec.title": Path(path).stem,
+        "modelspec.title": title,
         "modelspec.license": info.licence,
         "dancekit": json.dumps(header, sort_keys=True, separators=(",", ":")),
     }
-    return write_safetensors(Path(path), tensors, metadata)
+
+
+def network_shapes(path: str | os.PathLike[str]) -> dict[str, list[int]]:
+    """Shapes of the weights by name (`generator.<key>`, `face.<key>`), from the header alone."""
+    return {
+        name: list(tensor.shape)
+        for name, tensor in read_header(path).tensors.items()
+        if name.partition(".")[0] in NETWORKS
+    }
+
+
+def read_networks(path: str | os.PathLike[str], networks: Collection[str] = NETWORKS) -> dict[str, Tensor]:
+    """The weights by name, floating-point ones as float32 whatever their storage.
+
+    Args:
+        path: A dancer file.
+        networks: Which; what zoo convert wrote of format 1 holds discriminators, too.
+
+    Raises:
+        DancerError: The file is damaged, or int8 weights and their scales do not go together.
+    """
+    names = [
+        name for name in read_header(path).tensors if name.removeprefix(SCALE).partition(".")[0] in networks
+    ]
+    try:
+        return unpack(read_tensors(path, names))
+    except DancerError as error:
+        raise DancerError(
+            error.message if str(path) in error.message else f"{path}: {error.message}", hint=error.hint
+        ) from None
 
 
 def read_target(path: str | os.PathLike[str], info: DancerInfo) -> PoseSequence:

@@ -67,6 +67,12 @@ class IncompatibleParts(DancekitError):
     exit_code = 2
 
 
+class LicenceError(IncompatibleParts):
+    """Weights under a licence that the recipe's policy does not allow."""
+
+    exit_code = 4
+
+
 class PluginError(DancekitError):
     """A third-party distribution that is broken or clashes with another."""
 

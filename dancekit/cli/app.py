@@ -57,7 +57,7 @@ COMMANDS: dict[str, Lazy] = {
     "import-edn": Lazy(
         "dancekit.cli.import_edn:import_edn", "Take a data folder of Everybody Dance Now to train on.", _WORK
     ),
-    "zoo": Lazy("dancekit.cli.zoo:app", "Weights of others: convert official checkpoints.", _WORK),
+    "zoo": Lazy("dancekit.cli.zoo:app", "Dancers of others to use, and yours to give away.", _WORK),
     "retarget": Lazy(
         "dancekit.cli.retarget:retarget", "Show how a dance is fitted to the target's body and place.", _WORK
     ),

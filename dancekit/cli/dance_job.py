@@ -19,6 +19,7 @@ from dancekit.training.checkpoint import list_checkpoints
 from dancekit.training.run import Run, check_same
 from dancekit.types import PoseSequence, Window
 from dancekit.video import VideoWriter
+from dancekit.video.provenance import synthetic_mark
 from dancekit.weights.header import file_sha256
 
 if TYPE_CHECKING:
@@ -159,7 +160,7 @@ class DancePreview:
             time_base=part.time_base,
             rate=self._rate,
             force=True,
-            metadata={"comment": f"preview at step {step}, made with dancekit; synthetic video"},
+            metadata=synthetic_mark(f"preview at step {step}"),
         ) as writer:
             for number, picture in enumerate(painter.paint(self._window.to_window(part.xy), part.score)):
                 writer.write(letterbox(picture, self._window), int(part.pts[number] - part.pts[0]))

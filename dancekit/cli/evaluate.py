@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from dancekit.cli.console import Terminal
+from dancekit.cli.dancers import find_dancer, is_zoo_id
 from dancekit.cli.options import Device, Force, Json, Quiet, Verbose, is_override
 from dancekit.errors import UsageError
 
@@ -22,7 +23,8 @@ def evaluate(
         list[str],
         typer.Argument(
             metavar="FAKE REAL | RUN | DANCER CLIP [KEY=VALUE]...",
-            help="Two videos or folders of pictures; a run folder; or a dancer (or run) and a video.",
+            help="Two videos or folders of pictures; a run folder; or a dancer (or run, or id of the zoo) and a "
+            "video.",
         ),
     ],
     source: Annotated[
@@ -95,7 +97,7 @@ def evaluate(
       dancekit evaluate runs/me --out runs/me/evaluation
       dancekit evaluate runs/me/dancer.safetensors unseen.mp4 --out self
       dancekit evaluate me.safetensors truth.mp4 --source dance.mp4 --ladder
-      dancekit evaluate me.safetensors dance.mp4 --protocol cross
+      dancekit evaluate demo dance.mp4 --protocol cross
       dancekit evaluate a.mp4 b.mp4 --blind --out choose.html
       dancekit evaluate answers-1.json answers-2.json --blind
     """
@@ -168,6 +170,8 @@ def evaluate(
 def _understood(names: list[str]) -> tuple[Path | None, list[Path]]:
     """The dancer, or None for two videos, and the rest."""
     places = [Path(name) for name in names]
+    if is_zoo_id(names[0]):
+        places[0] = find_dancer(names[0])
     for place in places:
         if not place.exists():
             raise UsageError(f"{place} does not exist", hint="check the path")

@@ -55,6 +55,16 @@ def train(
             "--consent", metavar="TEXT", help="What the person shown agreed to; written into the file."
         ),
     ] = "",
+    rendered: Annotated[
+        bool,
+        typer.Option(
+            "--rendered", help="Nobody real is shown; said in the file, so that no consent is needed."
+        ),
+    ] = False,
+    data_licence: Annotated[
+        str,
+        typer.Option("--data-licence", metavar="SPDX", help="Of the video; written into the dancer file."),
+    ] = "",
     force: Force = False,
     device: Device = "auto",
     seed: Seed = None,
@@ -79,6 +89,10 @@ def train(
     if target is None:
         raise UsageError("the target is missing", hint="dancekit train --target VIDEO")
     run = out or Path("runs") / target.stem
+    if rendered and consent:
+        raise UsageError(
+            "--consent and --rendered contradict each other", hint="nobody consents where nobody is shown"
+        )
     if resume and force:
         raise UsageError(
             "--resume and --force contradict each other", hint="go on with the run, or replace it"
@@ -115,6 +129,8 @@ def train(
             should_stop=stop.should_stop,
             licence=licence,
             consent=consent,
+            subject="rendered" if rendered else "person" if consent else "",
+            data_licence=data_licence,
         )
     _report(terminal, result, sum(each.train.steps for each in settings.chain))
     if not result.finished:

@@ -9,6 +9,7 @@ from typing import Annotated
 import typer
 
 from dancekit.cli.console import Terminal
+from dancekit.cli.dancers import find_dancer
 from dancekit.cli.options import Device, Force, Json, Overrides, Quiet, Verbose, check_output, check_overrides
 from dancekit.errors import UsageError
 
@@ -22,7 +23,8 @@ def transfer(
     ],
     overrides: Overrides = None,
     dancer: Annotated[
-        Path | None, typer.Option("--dancer", metavar="FILE", help="A trained target, .safetensors.")
+        str | None,
+        typer.Option("--dancer", metavar="FILE|ID", help="A trained target: a file, or dancekit zoo ls."),
     ] = None,
     out: Annotated[
         Path | None,
@@ -45,6 +47,7 @@ def transfer(
 
     Examples:
       dancekit transfer idol.mp4 --dancer runs/me/dancer.safetensors
+      dancekit transfer idol.mp4 --dancer demo
       dancekit transfer idol.mp4 --dancer me.safetensors --full-frame
       dancekit transfer idol.npz --dancer me.safetensors normalizer=identity
     """
@@ -52,15 +55,12 @@ def transfer(
     changes = check_overrides(overrides)
     if dancer is None:
         raise UsageError("the dancer is missing", hint=f"dancekit transfer {source} --dancer FILE")
-    if dancer.is_dir():
-        inside = dancer / "dancer.safetensors"
-        meant = f"did you mean {inside}?" if inside.exists() else "name a .safetensors file"
-        raise UsageError(f"--dancer {dancer} is a folder", hint=meant)
-    destination = check_output(out or Path(f"{source.stem}_{dancer.stem}.mp4"), force=force)
+    file = find_dancer(dancer)
+    destination = check_output(out or Path(f"{source.stem}_{file.stem}.mp4"), force=force)
 
     from dancekit.dancer import read_info
 
-    read_info(dancer)  # what is wrong with the file is said before torch is imported
+    read_info(file)  # what is wrong with the file is said before torch is imported
 
     from dancekit.cli.progress import show_progress
     from dancekit.transfer import Dancer
@@ -69,7 +69,7 @@ def transfer(
     if source.suffix != ".npz":
         probe(source)
     with show_progress(terminal) as display:
-        result = Dancer.load(dancer, device=device).transfer(
+        result = Dancer.load(file, device=device).transfer(
             source, destination, full_frame=full_frame, overrides=changes, force=force, progress=display
         )
     for warning in result.fitted.get("warnings", ()):

@@ -11,7 +11,7 @@ import torch.nn.functional as F
 from pydantic import Field
 from torch import Tensor, nn
 
-from dancekit.contracts import GeneratorSpec
+from dancekit.contracts import GeneratorSpec, WeightFile
 from dancekit.errors import UsageError
 from dancekit.layers import Norm, channels_last, init_gan, make_norm
 from dancekit.weights.state_dict import check_digest, read_state_dict
@@ -71,6 +71,11 @@ class TimmUNet(nn.Module):
         self.image = nn.Sequential(nn.Conv2d(width, out_channels, 3, padding=1), nn.Tanh())
         for module in (self.decoder, self.finest, self.image):
             init_gan(module)
+
+    @classmethod
+    def weight_files(cls, *, weights: str, sha256: str) -> tuple[WeightFile, ...]:
+        """The encoder's, if it does not start from random ones."""
+        return (WeightFile(Path(weights).name, "", sha256 or None, (weights,)),) if weights else ()
 
     def forward(self, condition: Tensor) -> Tensor:
         """(B, in_channels, H, W) to (B, out_channels, H, W) in [-1, 1]."""

@@ -10,7 +10,7 @@ import torch
 from pydantic import Field
 from torch import Tensor, nn
 
-from dancekit.contracts import LossView, PoseNetwork
+from dancekit.contracts import LossView, PoseNetwork, WeightFile
 from dancekit.errors import IncompatibleParts, OfflineError, UsageError
 from dancekit.losses import vgg
 from dancekit.losses.person import person_crops, person_squares
@@ -79,6 +79,16 @@ class Perceptual:
         if self.network is not None:
             self.network.eval().requires_grad_(False)
         self.layer_weights = layer_weights or usual
+
+    @classmethod
+    def weight_files(cls, *, backbone: str, weights: str, sha256: str) -> tuple[WeightFile, ...]:
+        """The backbone's."""
+        if backbone in POSE_BACKBONES:
+            name = f"blazepose_{POSE_BACKBONES[backbone]}.safetensors"
+            return (WeightFile(name, "Apache-2.0", None, (f"package:zoo/weights/{name}",)),)
+        if backbone == "vgg19" and not weights:
+            return (WeightFile(vgg.FILE, vgg.LICENCE, None, (vgg.ADDRESS,)),)
+        return (WeightFile(Path(weights).name, "", sha256 or None, (weights,)),) if weights else ()
 
     def __call__(self, view: LossView) -> Tensor:
         """A scalar.

@@ -8,7 +8,7 @@ from typing import Literal
 import torch
 from torch import Tensor
 
-from dancekit.contracts import LossView, PoseNetwork
+from dancekit.contracts import LossView, PoseNetwork, WeightFile
 from dancekit.errors import UsageError
 from dancekit.losses.person import person_crops, person_squares
 
@@ -36,6 +36,12 @@ class PoseConsistency:
         if pose_network is None:
             raise UsageError("pose_consistency needs pose_network", hint="dancekit.build wires it")
         self.pose = pose_network(model)
+
+    @classmethod
+    def weight_files(cls, *, model: str) -> tuple[WeightFile, ...]:
+        """BlazePose's landmark network."""
+        name = f"blazepose_{model}.safetensors"
+        return (WeightFile(name, "Apache-2.0", None, (f"package:zoo/weights/{name}",)),)
 
     def __call__(self, view: LossView) -> Tensor:
         """A scalar."""

@@ -18,6 +18,8 @@ from dancekit.weights.state_dict import check_digest, read_state_dict
 
 FILE, PREFIX = "vgg19-dcbb9e9d.pth", "dcbb9e9d"
 """torchvision's file: the name ends in the first digits of its sha256."""
+LICENCE = "BSD-3-Clause"
+"""Of torchvision, which trained and publishes them; ImageNet, which they learned from, has terms of its own."""
 ADDRESS = f"https://download.pytorch.org/models/{FILE}"
 SLICES = ((0,), (2, 5), (7, 10), (12, 14, 16, 19), (21, 23, 25, 28))
 """Convolutions of each slice; a slice ends with the ReLU after its last one: relu1_1 ... relu5_1."""

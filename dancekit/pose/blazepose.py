@@ -15,10 +15,10 @@ import torch
 from numpy.typing import NDArray
 from pydantic import Field
 
-from dancekit.contracts import PoseSpec
+from dancekit.contracts import PoseSpec, WeightFile
 from dancekit.pose.blazepose_geometry import Region, best_detection, refine
 from dancekit.pose.blazepose_net import BlazePoseDetector, BlazePoseLandmarks
-from dancekit.pose.embedded import load_network, to_images, usable_device
+from dancekit.pose.embedded import embedded_files, load_network, to_images, usable_device
 from dancekit.types import Detections, get_skeleton
 
 _JOINTS = 33
@@ -82,6 +82,11 @@ class BlazePose:
                 f"blazepose_{model}.safetensors": landmarks_hash,
             },
         )
+
+    @classmethod
+    def weight_files(cls, *, model: str) -> tuple[WeightFile, ...]:
+        """The detector and a landmark network."""
+        return embedded_files("blazepose_detector", f"blazepose_{model}")
 
     def detect(self, frames: Iterable[NDArray[np.uint8]]) -> Iterator[Detections]:
         """Find the person of each frame, lazily and in order.

@@ -15,9 +15,9 @@ import numpy as np
 from numpy.typing import NDArray
 from pydantic import Field
 
-from dancekit.contracts import PoseSpec
+from dancekit.contracts import PoseSpec, WeightFile
 from dancekit.pose.blazepose import BlazePose, Body, in_frame
-from dancekit.pose.embedded import usable_device
+from dancekit.pose.embedded import embedded_files, usable_device
 from dancekit.pose.holistic_parts import FaceFinder, HandFinder, Part
 from dancekit.pose.mask_smoothing import smooth_mask, with_neighbours
 from dancekit.types import Detections, get_skeleton
@@ -97,6 +97,14 @@ class BlazePoseHolistic:
         self.spec = PoseSpec(
             skeleton=skeleton, max_people=1, gives_mask=True, licence="Apache-2.0", weights=weights
         )
+
+    @classmethod
+    def weight_files(cls, *, model: str, hands: bool, face: bool) -> tuple[WeightFile, ...]:
+        """BlazePose's own, and those of hands and face."""
+        names = ["blazepose_detector", f"blazepose_{model}"]
+        names += ["hand_recrop", f"hand_{model}"] if hands else []
+        names += ["face_detector", "face_mesh"] if face else []
+        return embedded_files(*names)
 
     def detect(self, frames: Iterable[_Frame]) -> Iterator[Detections]:
         """Find the person of each frame, lazily and in order, up to `batch` frames and one more ahead.

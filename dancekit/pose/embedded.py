@@ -10,6 +10,7 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor, nn
 
+from dancekit.contracts import WeightFile
 from dancekit.errors import UsageError
 from dancekit.resources import data_path
 from dancekit.weights.header import file_sha256, read_tensors
@@ -40,6 +41,14 @@ def load_network(net: _Net, name: str, device: torch.device) -> tuple[_Net, str]
     # channels last: three times as fast on a CPU
     net = net.eval().requires_grad_(False).to(device).to(memory_format=torch.channels_last)
     return net, file_sha256(path)
+
+
+def embedded_files(*names: str) -> tuple[WeightFile, ...]:
+    """Networks of MediaPipe that ship with dancekit, for a component's `weight_files`."""
+    return tuple(
+        WeightFile(f"{name}.safetensors", "Apache-2.0", None, (f"package:zoo/weights/{name}.safetensors",))
+        for name in names
+    )
 
 
 def to_images(crops: Sequence[NDArray[np.uint8]], device: torch.device) -> Tensor:

@@ -18,9 +18,9 @@ from numpy.typing import NDArray
 from pydantic import Field
 from rtmlib.tools.object_detection.post_processings import multiclass_nms
 
-from dancekit.contracts import PoseSpec
+from dancekit.contracts import PoseSpec, WeightFile
 from dancekit.errors import DancekitError, UsageError
-from dancekit.pose.rtmlib_models import DETECTORS, LICENCE, POSES, SKELETONS, Mode, Model
+from dancekit.pose.rtmlib_models import DETECTORS, LICENCE, POSES, SKELETONS, Mode, Model, local_or_known
 from dancekit.pose.rtmlib_session import Network, Request, check_detector, check_pose, find_file
 from dancekit.types import Detections, get_skeleton
 
@@ -123,6 +123,23 @@ class RTMLib:
             licence=LICENCE,
             weights={name: network.sha256 for name, network in sorted(self._networks.items())},
         )
+
+    @classmethod
+    def weight_files(
+        cls,
+        *,
+        model: Model,
+        mode: Mode,
+        detector_path: str | None,
+        pose_path: str | None,
+        detector_sha256: str | None,
+        pose_sha256: str | None,
+    ) -> tuple[WeightFile, ...]:
+        """The network of the joints, and the detector's if the model has one."""
+        found = [local_or_known(pose_path, pose_sha256, POSES[model, mode])]
+        if model != "rtmo":
+            found.append(local_or_known(detector_path, detector_sha256, DETECTORS[model, mode]))
+        return tuple(found)
 
     @property
     def provider(self) -> str:

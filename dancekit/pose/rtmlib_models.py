@@ -9,7 +9,10 @@ accept a bad one. Where none was found there is None, and the file is not used u
 from __future__ import annotations
 
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Literal
+
+from dancekit.contracts import WeightFile
 
 Model = Literal["wholebody", "body_with_feet", "rtmo"]
 Mode = Literal["lightweight", "balanced", "performance"]
@@ -49,6 +52,13 @@ class NetworkFile:
     def filename(self) -> str:
         """Name in the cache."""
         return self.place.rpartition("/")[2]
+
+
+def local_or_known(path: str | None, sha256: str | None, known: NetworkFile) -> WeightFile:
+    """The user's own file, else the known one."""
+    if path:
+        return WeightFile(Path(path).name, "", sha256, (path,))
+    return WeightFile(known.filename, LICENCE, sha256 or known.sha256, (known.url, known.mirror))
 
 
 def _yolox(name: str, side: int, sha256: str | None = None) -> NetworkFile:

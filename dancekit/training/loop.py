@@ -17,7 +17,9 @@ import cv2
 
 from dancekit.build import build_filters, build_pose, check_chain, check_parts, resolve_device
 from dancekit.config import Recipe, load_recipe
-from dancekit.dancer import DancerInfo, component_ids, save_dancer
+from dancekit.critic import NETWORKS as CRITIC
+from dancekit.critic import save_critic
+from dancekit.dancer import DancerInfo, Subject, component_ids, save_dancer
 from dancekit.data import edn_set, training_set
 from dancekit.data.framing import crop
 from dancekit.data.poses import TrackedClip, track_person
@@ -73,6 +75,8 @@ def train(
     licence: str = "",
     consent: str = "",
     start_from: str | os.PathLike[str] = "",
+    subject: Subject = "",
+    data_licence: str = "",
 ) -> TrainResult:
     """Train a dancer on a clip of the target.
 
@@ -93,6 +97,8 @@ def train(
         consent: What the person shown agreed to, for the dancer file.
         start_from: A run folder or a dancer file to begin with, in place of the recipe's `train.start_from` and of
             the recipes before it, which are not trained then.
+        subject: `rendered` if nobody real is shown, for the dancer file.
+        data_licence: SPDX identifier of the clip, for the dancer file.
 
     Returns:
         Where the run and the dancer are.
@@ -163,6 +169,8 @@ def train(
         rate=rate,
         licence=licence,
         consent=consent,
+        subject=subject,
+        data_licence=data_licence,
         training=record,
     )
     write_dancer(run.dancer, state, dancer_info)
@@ -257,7 +265,7 @@ def _preview(state: TrainingState, run: Run, on_preview: Callable[[Painter, int]
 
 
 def write_dancer(path: Path, state: TrainingState, info: DancerInfo) -> str:
-    """Write the averaged weights as a dancer file; returns its sha256."""
+    """Write the averaged weights as a dancer file, and the critic beside it; returns the dancer's sha256."""
     networks = {
         f"{name}.{key}": value
         for name in ("generator", "face")
@@ -266,4 +274,9 @@ def write_dancer(path: Path, state: TrainingState, info: DancerInfo) -> str:
     data = state.data
     target = data.target[slice(0, data.shown(state.recipe.train.hold_out))]
     _, encoded = cv2.imencode(".png", cv2.cvtColor(data.plate, cv2.COLOR_RGB2BGR))
-    return save_dancer(path, info, networks, target=target, plate_png=encoded.tobytes())
+    digest = save_dancer(path, info, networks, target=target, plate_png=encoded.tobytes())
+    critic = {
+        f"{name}.{key}": value for name in CRITIC for key, value in state.networks[name].state_dict().items()
+    }
+    save_critic(path, info, critic, dancer_sha256=digest)
+    return digest

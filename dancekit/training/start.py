@@ -7,10 +7,12 @@ from typing import TYPE_CHECKING
 
 from torch import Tensor
 
+from dancekit.critic import check_critic, read_critic
+from dancekit.dancer import read_info, read_networks
 from dancekit.errors import UsageError
 from dancekit.training.checkpoint import list_checkpoints
 from dancekit.training.run import Run
-from dancekit.weights.header import read_header, read_tensors
+from dancekit.weights.header import read_tensors
 from dancekit.weights.state_dict import copy_matching
 
 if TYPE_CHECKING:
@@ -32,7 +34,8 @@ def check_start(path: str) -> None:
                 f"train.start_from: {place} holds no checkpoint", hint="name a run that has begun"
             )
     elif place.is_file():
-        read_header(place)
+        read_info(place)
+        check_critic(place)
     else:
         raise UsageError(f"train.start_from: there is no {place}", hint="name a run folder or a dancer file")
 
@@ -44,7 +47,8 @@ def start_from(path: str, state: TrainingState) -> dict[str, tuple[int, int]]:
     written beside, exactly the body of the run that it comes from.
 
     Args:
-        path: A run folder (its last checkpoint is taken), or a dancer file (averages alone).
+        path: A run folder (its last checkpoint is taken), or a dancer file (averages alone); the critic beside
+            it is taken along.
         state: A run that has not begun.
 
     Returns:
@@ -87,13 +91,9 @@ def _networks(path: Path, state: TrainingState) -> dict[str, dict[str, Tensor]]:
         last = list_checkpoints(Run(path).checkpoints)[-1]
         files = {name: last / f"{name}.safetensors" for name in state.networks}
         return {name: read_tensors(file) for name, file in files.items() if file.exists()}
-    names = list(read_header(path).tensors)
-    found = {}
-    for network in state.networks:
-        mine = [name for name in names if name.startswith(f"{network}.")]
-        if mine:
-            found[network] = {
-                name.removeprefix(f"{network}."): value.float() if value.is_floating_point() else value
-                for name, value in read_tensors(path, mine).items()
-            }
+    tensors = read_networks(path, state.networks) | read_critic(path)
+    found: dict[str, dict[str, Tensor]] = {}
+    for name, value in tensors.items():
+        network, _, key = name.partition(".")
+        found.setdefault(network, {})[key] = value
     return found

@@ -11,6 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from dancekit.video import VideoWriter
+from dancekit.video.provenance import synthetic_mark
 
 LABEL = 24
 """Pixels of the strip above each picture."""
@@ -52,7 +53,13 @@ def write_side_by_side(
             if writer is None:
                 size = (row.shape[1], row.shape[0])
                 writer = VideoWriter(
-                    out, size=size, time_base=time_base, rate=rate, sound_from=sound_from, force=force
+                    out,
+                    size=size,
+                    time_base=time_base,
+                    rate=rate,
+                    sound_from=sound_from,
+                    force=force,
+                    metadata=synthetic_mark("beside other videos"),
                 ).__enter__()
             writer.write(row, pts[number])
     except BaseException as error:

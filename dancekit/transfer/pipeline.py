@@ -18,6 +18,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from dancekit import __version__
 from dancekit.build import (
     PaintingParts,
     build_filters,
@@ -27,7 +28,15 @@ from dancekit.build import (
     resolve_device,
 )
 from dancekit.config import Component, Recipe, override_recipe
-from dancekit.dancer import DancerInfo, check_versions, read_info, read_plate, read_target
+from dancekit.dancer import (
+    DancerInfo,
+    check_versions,
+    network_shapes,
+    read_info,
+    read_networks,
+    read_plate,
+    read_target,
+)
 from dancekit.data.coverage import Coverage, PoseRange
 from dancekit.data.files import write_whole
 from dancekit.data.framing import crop, letterbox, paste
@@ -37,7 +46,8 @@ from dancekit.errors import DancerError, OutputExists, PoseError, UsageError
 from dancekit.model import Painter
 from dancekit.types import PoseSequence, get_skeleton
 from dancekit.video import VideoWriter, probe
-from dancekit.weights.header import read_header, read_tensors
+from dancekit.video.provenance import SYNTHETIC, synthetic_mark
+from dancekit.weights.header import file_sha256
 
 PAINTING_KEYS = ("size", "renderer", "generator", "background", "temporal", "face")
 """Recipe keys that the weights depend on: they cannot be overridden for a transfer."""
@@ -189,6 +199,7 @@ class Dancer:
         video = None if origin.suffix == ".npz" else probe(origin)
         rate = video.rate if video else Fraction(poses.rate).limit_denominator(1001)
         window = self.info.window
+        digest = file_sha256(self.path)
         with VideoWriter(
             destination,
             size=window.frame_size if full_frame else window.size,
@@ -197,7 +208,7 @@ class Dancer:
             sound_from=origin if video and video.audio else None,
             crf=crf,
             force=force,
-            metadata={"comment": f"made with dancekit by {self.path.name}; synthetic video"},
+            metadata=synthetic_mark(f"dancer {self.path.name} (sha256 {digest})"),
         ) as writer:
             for number, painted in enumerate(self.paint(moved)):
                 shown = paste(self.plate, painted, window) if full_frame else letterbox(painted, window)
@@ -212,6 +223,28 @@ class Dancer:
             "frames_without_person": missing,
             "normalizer": {"name": recipe.normalizer.name, "fitted": fitted},
             "pose_range": coverage.to_json(),
+            "provenance": {
+                "synthetic": True,
+                "digital_source_type": SYNTHETIC,
+                "dancekit": __version__,
+                "model": {
+                    "sha256": digest,
+                    "licence": self.info.licence,
+                    "subject": self.info.subject,
+                    "consent": self.info.consent,
+                    "components": dict(self.info.components),
+                },
+                "post_processing": {
+                    "poses": [component.model_dump(mode="json") for component in recipe.filters],
+                    "retargeting": recipe.normalizer.name,
+                    "face": self.info.recipe.face.name,
+                    "background": self.info.recipe.background.name,
+                    "full_frame": full_frame,
+                    "encoding": f"H.264, crf {crf}",
+                },
+                "dropped_frames": len(poses) - writer.frames,
+                "sound": origin.name if video and video.audio else None,
+            },
         }
         write_whole(sidecar, json.dumps(facts, indent=2, sort_keys=True) + "\n")
         return TransferResult(destination, sidecar, len(poses), missing, fitted, coverage)
@@ -243,24 +276,16 @@ def _load_networks(path: Path, info: DancerInfo, device: str) -> PaintingParts:
         for name, module in networks.items()
         for key, value in module.state_dict().items()
     }
-    header = read_header(path)
-    found = {
-        name: list(tensor.shape)
-        for name, tensor in header.tensors.items()
-        if name.partition(".")[0] in networks
-    }
+    found = network_shapes(path)
     if expected != found:
         wrong = sorted(key for key in expected.keys() | found.keys() if expected.get(key) != found.get(key))
         sample = ", ".join(
             f"{key} {found.get(key, 'missing')} (expected {expected.get(key, 'none')})" for key in wrong[:3]
         )
         raise DancerError(f"{path}: {len(wrong)} weights do not fit its own recipe: {sample}")
-    tensors = read_tensors(path, list(expected))
+    tensors = read_networks(path)
     for name, module in networks.items():
-        state = {
-            key: tensors[f"{name}.{key}"].float() if value.is_floating_point() else tensors[f"{name}.{key}"]
-            for key, value in module.state_dict().items()
-        }
+        state = {key: tensors[f"{name}.{key}"] for key in module.state_dict()}
         module.load_state_dict(state, strict=True, assign=True)
         module.requires_grad_(False)
         module.to(device)

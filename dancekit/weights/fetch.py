@@ -1,7 +1,8 @@
 """Fetches weight files: into the user's cache, with the sha256 checked every time a file is used.
 
 `DANCEKIT_CACHE` moves the cache, `DANCEKIT_OFFLINE=1` forbids downloads. Files put into the cache by hand are
-as good as downloaded ones if their sha256 is right.
+as good as downloaded ones if their sha256 is right. Of several processes that want a file one downloads it and
+the others wait; a download that was cut off goes on where it stopped.
 """
 
 from __future__ import annotations
@@ -10,21 +11,22 @@ import hashlib
 import logging
 import os
 import zipfile
-from collections.abc import Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 from urllib.parse import urlsplit
 
 import platformdirs
 
 from dancekit.errors import ChecksumError, DancekitError, OfflineError
+from dancekit.weights.download import CutOff, Unavailable, stream
 from dancekit.weights.header import file_sha256
 
 MAX_MEMBER = 4 << 30
 """Largest member that is unpacked from an archive, bytes."""
 
 _LOG = logging.getLogger(__name__)
-_CHUNK = 1 << 20
-_TIMEOUT = 30  # seconds without a byte
+_PATIENCE = 1.0  # seconds of waiting for another process before that is said
 
 
 def weights_folder() -> Path:
@@ -42,9 +44,11 @@ def fetch(
     url: str,
     sha256: str | None,
     *,
+    size: int | None = None,
     filename: str | None = None,
     folder: Path | None = None,
     mirrors: Sequence[str] = (),
+    headers: Mapping[str, Mapping[str, str]] | None = None,
     trust_first: bool = False,
     remedy: str = "",
 ) -> Path:
@@ -56,9 +60,11 @@ def fetch(
         url: http(s) address.
         sha256: The expected digest, 64 hexadecimal digits. None if it is not known: such a file is refused
             unless `trust_first`.
+        size: The expected size in bytes; a download stops as soon as it is larger.
         filename: Name in the cache; the address's last part if None.
         folder: Where to; `weights_folder()` if None.
         mirrors: Other addresses of the same file, tried in order where the one before fails.
+        headers: For the requests to an address, such as a token.
         trust_first: Accept a first download of unknown digest and note its digest in `<filename>.sha256`
             beside it; from then on the file must match. This notices changes, it does not verify the origin.
         remedy: What the user can do instead, appended to the hint of every error.
@@ -79,23 +85,54 @@ def fetch(
     note = path.with_name(f"{name}.sha256")
     expected = sha256.lower() if sha256 else _noted(note)
     if path.exists():
-        if expected is None and not trust_first:
-            raise _unknown_digest(url, path, remedy)
-        found = file_sha256(path)
-        if expected is not None and found != expected:
-            path.unlink(missing_ok=True)
-            raise _mismatch(path, expected, found, url)
-        if expected is None:
-            note.write_text(found + "\n")
-        return path
+        return _checked(path, expected, note, url, trust_first=trust_first, remedy=remedy)
     if offline():
         raise _missing(url, path, "DANCEKIT_OFFLINE is set", remedy)
     if expected is None and not trust_first:
         raise _unknown_digest(url, path, remedy)
-    found = _download_any([url, *mirrors], path, expected, remedy)
+    with _locked(path):
+        if path.exists():  # another process was faster
+            return _checked(path, expected or _noted(note), note, url, trust_first=trust_first, remedy=remedy)
+        found = _download_any([url, *mirrors], path, expected, size, headers or {}, remedy)
+        if expected is None:
+            note.write_text(found + "\n")
+    return path
+
+
+def _checked(
+    path: Path, expected: str | None, note: Path, url: str, *, trust_first: bool, remedy: str
+) -> Path:
+    """A file that is there already, hashed."""
+    if expected is None and not trust_first:
+        raise _unknown_digest(url, path, remedy)
+    found = file_sha256(path)
+    if expected is not None and found != expected:
+        path.unlink(missing_ok=True)
+        raise _mismatch(path, expected, found, url)
     if expected is None:
         note.write_text(found + "\n")
     return path
+
+
+@contextmanager
+def _locked(path: Path) -> Iterator[None]:
+    """Within the block this process alone downloads the file; the system frees the lock if it dies."""
+    import filelock
+
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        lock = filelock.FileLock(path.with_name(f".{path.name}.lock"))
+        try:
+            lock.acquire(timeout=_PATIENCE)
+        except filelock.Timeout:
+            _LOG.info("another process is downloading %s; waiting for it", path)
+            lock.acquire()
+    except OSError as error:
+        raise _unwritable(path, error) from error
+    try:
+        yield
+    finally:
+        lock.release()
 
 
 def _noted(note: Path) -> str | None:
@@ -110,11 +147,18 @@ def _noted(note: Path) -> str | None:
     return digest
 
 
-def _download_any(urls: Sequence[str], path: Path, expected: str | None, remedy: str) -> str:
+def _download_any(
+    urls: Sequence[str],
+    path: Path,
+    expected: str | None,
+    size: int | None,
+    headers: Mapping[str, Mapping[str, str]],
+    remedy: str,
+) -> str:
     first: DancekitError | None = None
     for url in urls:
         try:
-            return _download(url, path, expected, remedy)
+            return _download(url, path, expected, size, headers.get(url), remedy)
         except DancekitError as error:
             _LOG.info("%s", error)
             first = first or error
@@ -122,34 +166,36 @@ def _download_any(urls: Sequence[str], path: Path, expected: str | None, remedy:
     raise first
 
 
-def _download(url: str, path: Path, expected: str | None, remedy: str) -> str:
-    import pooch
-    import requests
-
-    part = path.with_name(f".{path.name}.{os.getpid()}.part")
+def _download(
+    url: str,
+    path: Path,
+    expected: str | None,
+    size: int | None,
+    headers: Mapping[str, str] | None,
+    remedy: str,
+) -> str:
+    # named after the digest: the beginning of another version is never taken for one of this
+    part = path.with_name(f".{path.name}.{expected[:16] if expected else os.getpid()}.part")
     _LOG.info("downloading %s to %s", url, path)
     try:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        with part.open("wb") as file:
-            pooch.HTTPDownloader(chunk_size=_CHUNK, timeout=_TIMEOUT)(url, file, None)
-            file.flush()
-            os.fsync(file.fileno())
-        found = file_sha256(part)
-        if expected is not None and found != expected:
-            raise _mismatch(path, expected, found, url)
+        found = stream(url, part, sha256=expected, size=size, headers=headers)
         part.replace(path)
-    except requests.HTTPError as error:
-        if error.response is not None:
-            error.response.close()  # pooch streams, and leaves a refused answer open
-        raise DancekitError(f"{url} cannot be had: {error}", hint=_by_hand(path, remedy)) from None
-    except requests.RequestException as error:
-        # connection refused, no route, no name, timeout, or cut off half-way
-        raise _missing(url, path, f"no connection ({type(error).__name__})", remedy) from None
+    except ChecksumError as error:
+        raise ChecksumError(f"{path.name}: {error.message}", hint=_by_hand(path, remedy)) from None
+    except CutOff as error:
+        raise _missing(url, path, error.message, remedy) from None
+    except Unavailable as error:
+        raise DancekitError(error.message, hint=_by_hand(path, remedy)) from None
     except OSError as error:
-        raise DancekitError(f"{path} cannot be written: {error.strerror or error}") from error
+        raise _unwritable(path, error) from error
     finally:
-        part.unlink(missing_ok=True)
+        if expected is None or path.exists() or (part.exists() and not part.stat().st_size):
+            part.unlink(missing_ok=True)
     return found
+
+
+def _unwritable(path: Path, error: OSError) -> DancekitError:
+    return DancekitError(f"{path} cannot be written: {error.strerror or error}")
 
 
 def _by_hand(path: Path, remedy: str) -> str:

@@ -15,6 +15,8 @@ from numpy.typing import NDArray
 
 from dancekit.build import build_filters, build_painting, build_pose, create, resolve_device
 from dancekit.config import Recipe, complete, load_recipe
+from dancekit.critic import NETWORKS as CRITIC
+from dancekit.critic import critic_path, save_critic
 from dancekit.dancer import DancerInfo, component_ids, save_dancer
 from dancekit.data.framing import clean_plate
 from dancekit.data.poses import apply_filters, track_person
@@ -42,12 +44,14 @@ class Converted:
         sha256: Its digest.
         networks: `role: component (parameters)` of each network.
         normalizer: The one that is set; `identity` without a target.
+        critic: The file of the discriminators beside it, None if there are none.
     """
 
     out: Path
     sha256: str
     networks: Mapping[str, str]
     normalizer: str
+    critic: Path | None = None
 
 
 def convert(
@@ -84,8 +88,9 @@ def convert(
         UsageError: An override of what the checkpoints say, or another normalizer than `identity` without a
             target.
     """
-    if out.exists() and not force:
-        raise OutputExists(out)
+    for file in (out, critic_path(out)):
+        if file.exists() and not force:
+            raise OutputExists(file)
     networks = read_official(paths)
     settings = _recipe(networks, recipe, overrides, has_target=target is not None)
     backend = build_pose(settings, resolve_device(device) if target else "cpu")
@@ -122,9 +127,12 @@ def convert(
     }
     _, png = cv2.imencode(".png", cv2.cvtColor(plate, cv2.COLOR_RGB2BGR))
     out.parent.mkdir(parents=True, exist_ok=True)
-    digest = save_dancer(out, info, tensors, target=poses, plate_png=png.tobytes(), half=False)
+    judges = {name: value for name, value in tensors.items() if name.partition(".")[0] in CRITIC}
+    painting = {name: value for name, value in tensors.items() if name not in judges}
+    digest = save_dancer(out, info, painting, target=poses, plate_png=png.tobytes(), dtype="fp32")
+    critic = save_critic(out, info, judges, dancer_sha256=digest, dtype="fp32")
     told = {role: _told(network) for role, network in networks.items()}
-    return Converted(out, digest, told, settings.normalizer.name)
+    return Converted(out, digest, told, settings.normalizer.name, critic)
 
 
 def _told(network: Network) -> str:

@@ -12,9 +12,9 @@ import torch
 from torch import Tensor
 
 from dancekit.config import Component
-from dancekit.dancer import read_info
+from dancekit.critic import read_critic
+from dancekit.dancer import read_info, read_networks
 from dancekit.errors import CheckpointError, DancekitError, OutputExists, UsageError
-from dancekit.weights.header import read_header, read_tensors
 from dancekit.weights.state_dict import read_state_dict
 from dancekit.zoo.architecture import Architecture, recognise
 
@@ -113,18 +113,17 @@ def write_official(dancer: Path, folder: Path, *, force: bool = False) -> list[P
         OutputExists: A file is there already.
     """
     info = read_info(dancer)
-    header = read_header(dancer)
+    tensors = read_networks(dancer, tuple(ROLES.values())) | read_critic(dancer)
     files: dict[Path, dict[str, Tensor]] = {}
     for role, part in ROLES.items():
-        names = [name for name in header.tensors if name.startswith(f"{part}.")]
-        if not names:
+        state = {
+            name.removeprefix(f"{part}."): value
+            for name, value in tensors.items()
+            if name.startswith(f"{part}.")
+        }
+        if not state:
             continue
         _check_counterpart(dancer, part, getattr(info.recipe, part), info.recipe.background)
-        tensors = read_tensors(dancer, names)
-        state = {
-            name.removeprefix(f"{part}."): value.float() if value.is_floating_point() else value
-            for name, value in tensors.items()
-        }
         if role == "Dface":
             state = {key.replace("model.", "facemodel.", 1): value for key, value in state.items()}
         _, _, differences = recognise(state)
