@@ -68,6 +68,7 @@ class PoseSequence:
         time_base: Seconds per unit of `pts`, exact.
         size: (W, H) of the frames in pixels.
         skeleton: What the K joints are.
+        cuts: Frames with which a new scene begins, in order; frame 0 is none. Nothing is smoothed over a cut.
     """
 
     xy: NDArray[np.float32]
@@ -76,6 +77,7 @@ class PoseSequence:
     time_base: Fraction
     size: tuple[int, int]
     skeleton: Skeleton
+    cuts: tuple[int, ...] = ()
 
     def __post_init__(self) -> None:
         xy, score = np.array(self.xy, np.float32), np.array(self.score, np.float32)
@@ -88,6 +90,10 @@ class PoseSequence:
             )
         if np.any(np.diff(pts) <= 0):
             raise ValueError("pts must increase strictly")
+        cuts = tuple(int(cut) for cut in self.cuts)
+        if any(a >= b for a, b in zip((0, *cuts), (*cuts, len(pts)), strict=True)) and cuts:
+            raise ValueError(f"cuts {cuts} must increase and lie within {len(pts)} frames")
+        object.__setattr__(self, "cuts", cuts)
         missing = (score <= 0) | ~np.isfinite(xy).all(-1)
         xy[missing], score[missing] = np.nan, 0.0
         for name, array in (("xy", xy), ("score", score), ("pts", pts)):
@@ -100,7 +106,9 @@ class PoseSequence:
         return len(self.pts)
 
     def __getitem__(self, frames: slice | NDArray[Any]) -> PoseSequence:
-        return self.replace(xy=self.xy[frames], score=self.score[frames], pts=self.pts[frames])
+        scene = self.scene[frames]
+        cuts = tuple((np.flatnonzero(np.diff(scene)) + 1).tolist())
+        return self.replace(xy=self.xy[frames], score=self.score[frames], pts=self.pts[frames], cuts=cuts)
 
     def replace(self, **changes: Any) -> PoseSequence:
         """A copy with some fields replaced (and validated again)."""
@@ -115,6 +123,13 @@ class PoseSequence:
     def found(self) -> NDArray[np.bool_]:
         """(T,) in which frames at least one joint was found."""
         return np.asarray(self.valid.any(1))
+
+    @property
+    def scene(self) -> NDArray[np.intp]:
+        """(T,) number of each frame's scene, from 0; it grows by one at every cut."""
+        starts = np.zeros(len(self), np.intp)
+        starts[list(self.cuts)] = 1
+        return np.cumsum(starts)
 
     @property
     def seconds(self) -> NDArray[np.float64]:
@@ -149,6 +164,8 @@ class PoseSequence:
             "time_base": str(self.time_base),
             "size": list(self.size),
         }
+        if self.cuts:  # a key of its own: versions that do not know it read the rest
+            header["cuts"] = list(self.cuts)
         part = path.with_name(f".{path.name}.{os.getpid()}.part")
         try:
             with part.open("wb") as file:
@@ -191,6 +208,7 @@ class PoseSequence:
                     time_base=Fraction(header["time_base"]),
                     size=tuple(header["size"]),
                     skeleton=get_skeleton(header["skeleton"]),
+                    cuts=tuple(header.get("cuts", ())),
                 )
         except FileNotFoundError:
             raise PoseError(f"{path} does not exist") from None
