@@ -17,6 +17,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from dancekit.data.framing import clean_plate
+from dancekit.types import get_skeleton
 from dancekit.video import VideoWriter
 
 Image = NDArray[np.uint8]
@@ -33,8 +34,8 @@ class Rendered:
     keypoints: NDArray[np.float32]
 
     def mirrored(self) -> Rendered:
-        """Left and right exchanged in the picture; joints stay as they are named, which places need not know."""
-        keypoints = self.keypoints.copy()
+        """Left and right exchanged, in the picture and in the joints' names."""
+        keypoints = self.keypoints[:, get_skeleton("coco_17").mirror]
         keypoints[..., 0] = self.frames.shape[2] - 1 - keypoints[..., 0]
         return Rendered(self.frames[:, :, ::-1], self.masks[:, :, ::-1], keypoints)
 

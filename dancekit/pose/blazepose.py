@@ -1,4 +1,4 @@
-"""BlazePose, the pose backend that works out of the box: one person, 33 joints and a mask, in PyTorch.
+"""BlazePose, the pose backend that works out of the box: 33 joints and a mask a person, in PyTorch.
 
 Source: Bazarevsky et al., "BlazePose: On-device Real-time Body Pose tracking" (2020); the pipeline and the
 weights are those of MediaPipe 0.10.21 (Apache-2.0).
@@ -16,10 +16,14 @@ from numpy.typing import NDArray
 from pydantic import Field
 
 from dancekit.contracts import PoseSpec, WeightFile
-from dancekit.pose.blazepose_geometry import Region, best_detection, refine
+from dancekit.pose.blazepose_geometry import Region, all_detections, refine
+from dancekit.pose.blazepose_people import Crowd
 from dancekit.pose.blazepose_net import BlazePoseDetector, BlazePoseLandmarks
 from dancekit.pose.embedded import embedded_files, load_network, to_images, usable_device
 from dancekit.types import Detections, get_skeleton
+
+MOST_PEOPLE = 8
+"""How many people are looked for in one frame."""
 
 _JOINTS = 33
 
@@ -103,6 +107,31 @@ class BlazePose:
         for body in self.look(frames):
             yield Detections.nobody(_JOINTS) if body is None else body.detections(self.threshold)
 
+    def detect_people(self, frames: Iterable[NDArray[np.uint8]]) -> Iterator[Detections]:
+        """Find everybody in each frame, lazily and in order; who is who is not said.
+
+        Args:
+            frames: (H, W, 3) uint8 RGB frames of one clip.
+
+        Yields:
+            One `Detections` a frame, with their (P, H, W) masks.
+
+        Raises:
+            ValueError: A frame is not (H, W, 3) uint8.
+        """
+        for bodies in self.look_people(frames):
+            yield merged([body.detections(self.threshold) for body in bodies], _JOINTS)
+
+    def look_people(self, frames: Iterable[NDArray[np.uint8]]) -> Iterator[list[Body]]:
+        """As `look`, for everybody."""
+        crowd = Crowd(
+            find=lambda frame: self._find_all([frame], MOST_PEOPLE)[0],
+            look=lambda frame, regions: self._look([frame] * len(regions), regions),
+            tracking=self.tracking,
+        )
+        for frame in frames:
+            yield crowd.update(_checked(frame))
+
     def look(self, frames: Iterable[NDArray[np.uint8]]) -> Iterator[Body | None]:
         """As `detect`, but all that the network said, before any threshold; None where nobody was found."""
         checked = (_checked(frame) for frame in frames)
@@ -121,9 +150,13 @@ class BlazePose:
         while chunk := list(islice(frames, self.batch)):
             yield from self._look(chunk, self._find(chunk))
 
-    @torch.inference_mode()
     def _find(self, frames: Sequence[NDArray[np.uint8]]) -> list[Region | None]:
-        """Run the detector: the region of the surest person of each frame."""
+        """The region of the surest person of each frame."""
+        return [regions[0] if regions else None for regions in self._find_all(frames, 1)]
+
+    @torch.inference_mode()
+    def _find_all(self, frames: Sequence[NDArray[np.uint8]], most: int) -> list[list[Region]]:
+        """Run the detector: the regions of the people of each frame, surest first."""
         squares = [Region.letterbox(frame.shape[1], frame.shape[0]) for frame in frames]
         size = self._detector.size
         crops = [
@@ -131,13 +164,14 @@ class BlazePose:
         ]
         boxes, logits = self._detector(to_images(crops, self._device) * 2 - 1)
         boxes, logits = boxes.cpu().numpy(), logits.cpu().numpy()
-        regions: list[Region | None] = []
+        found: list[list[Region]] = []
         for number, square in enumerate(squares):
-            points = best_detection(
-                boxes[number], logits[number], size=size, threshold=self.detection_threshold
+            people = all_detections(
+                boxes[number], logits[number], size=size, threshold=self.detection_threshold, most=most
             )
-            regions.append(None if points is None else _region(square.to_frame(points)))
-        return regions
+            regions = [_region(square.to_frame(points)) for points in people]
+            found.append([region for region in regions if region is not None])
+        return found
 
     @torch.inference_mode()
     def _look(
@@ -190,6 +224,19 @@ class Body(NamedTuple):
         inside = np.clip(self.points, 0, size) - 0.5
         box = np.concatenate((inside.min(0), inside.max(0))).astype(np.float32)
         return Detections(xy[None], score[None], box[None], self.mask[None])
+
+
+def merged(people: Sequence[Detections], joints: int) -> Detections:
+    """Several people's detections in one frame as one."""
+    if not people:
+        return Detections.nobody(joints)
+    masks = [each.mask for each in people if each.mask is not None]
+    return Detections(
+        np.concatenate([each.xy for each in people]),
+        np.concatenate([each.score for each in people]),
+        np.concatenate([each.box for each in people]),
+        np.concatenate(masks) if len(masks) == len(people) else None,
+    )
 
 
 def in_frame(

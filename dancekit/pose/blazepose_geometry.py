@@ -136,39 +136,57 @@ def best_detection(
     threshold: float,
     levels: tuple[tuple[int, int], ...] = BODY_LEVELS,
 ) -> NDArray[np.float32] | None:
-    """Decode a detector's outputs for one image, and merge the boxes that agree with the best one.
+    """The first of `all_detections`: (K, 2), or None if nothing was found."""
+    found = all_detections(boxes, logits, size=size, threshold=threshold, most=1, levels=levels)
+    return found[0] if found else None
+
+
+def all_detections(
+    boxes: NDArray[np.float32],
+    logits: NDArray[np.float32],
+    *,
+    size: int,
+    threshold: float,
+    most: int,
+    levels: tuple[tuple[int, int], ...] = BODY_LEVELS,
+) -> list[NDArray[np.float32]]:
+    """Decode a detector's outputs for one image, and merge the boxes that agree with the best one of each thing.
 
     The merge is MediaPipe's weighted non-maximum suppression: the mean of all boxes that overlap the best
-    one, weighted by their scores.
+    one, weighted by their scores; then the same with those that are left.
 
     Args:
         boxes: (N, 4 + 2 K) raw boxes and their K points, in pixels of the detector's image.
         logits: (N,).
         size: Side of the detector's image in pixels.
         threshold: Smallest score.
+        most: So many at most.
         levels: The detector's anchors.
 
     Returns:
-        (K, 2) points in the unit square, or None if nothing was found. For a person: the middle of the hips,
-        the point that gives size and rotation of the whole body, and the same two for the upper body. For a
-        face: right eye, left eye, nose, mouth, right ear, left ear.
+        Surest first, (K, 2) points in the unit square. For a person: the middle of the hips, the point that
+        gives size and rotation of the whole body, and the same two for the upper body. For a face: right eye,
+        left eye, nose, mouth, right ear, left ear.
     """
     scores = 1.0 / (1.0 + np.exp(-np.clip(logits.astype(np.float64), -100, 100)))
     keep = np.flatnonzero((scores >= threshold) & (boxes[:, 2:4] >= 0).all(1))
-    if not len(keep):
-        return None
-    scores, decoded = scores[keep], boxes[keep].reshape(len(keep), -1, 2) / np.float32(size)
+    scores, decoded = scores[keep], boxes[keep].reshape(len(keep), boxes.shape[1] // 2, 2)
+    decoded = decoded / np.float32(size)
     centres = anchors(levels)[keep]
     decoded[:, 0] += centres
     decoded[:, 2:] += centres[:, None]
-    low, high = decoded[:, 0] - decoded[:, 1] / 2, decoded[:, 0] + decoded[:, 1] / 2
-    best = int(scores.argmax())
-    inner = np.clip(np.minimum(high, high[best]) - np.maximum(low, low[best]), 0, None).prod(1)
-    area = (high - low).prod(1)
-    same = inner > OVERLAP * (area + area[best] - inner)
-    same[best] = True
-    weights = scores[same] / scores[same].sum()
-    return np.asarray(np.einsum("n,nkd->kd", weights, decoded[same, 2:]), np.float32)
+    found: list[NDArray[np.float32]] = []
+    while len(scores) and len(found) < most:
+        low, high = decoded[:, 0] - decoded[:, 1] / 2, decoded[:, 0] + decoded[:, 1] / 2
+        best = int(scores.argmax())
+        inner = np.clip(np.minimum(high, high[best]) - np.maximum(low, low[best]), 0, None).prod(1)
+        area = (high - low).prod(1)
+        same = inner > OVERLAP * (area + area[best] - inner)
+        same[best] = True
+        weights = scores[same] / scores[same].sum()
+        found.append(np.asarray(np.einsum("n,nkd->kd", weights, decoded[same, 2:]), np.float32))
+        scores, decoded = scores[~same], decoded[~same]
+    return found
 
 
 def refine(points: Tensor, heatmaps: Tensor, size: int) -> Tensor:

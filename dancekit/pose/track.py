@@ -57,15 +57,20 @@ class _Track:
         share = 1.0 if self.frames == 1 else _SMOOTH
         self.velocity = share * moved + (1 - share) * self.velocity
         self.xy, self.box, self.last = xy, box, frame
-        self.presence += _length(box)
+        self.presence += box_length(box)
         self.frames += 1
 
 
-class _Linker:
-    """Gives every detection of every frame the number of its track."""
+class Linker:
+    """Gives every detection of every frame the number of its track.
 
-    def __init__(self, gap: int) -> None:
-        self.gap = gap
+    Args:
+        gap: Frames that a person may be hidden and is still the same track.
+        similar: Below this similarity two detections are never the same person.
+    """
+
+    def __init__(self, gap: int, similar: float = SIMILAR) -> None:
+        self.gap, self.similar = gap, similar
         self.tracks: list[_Track] = []
         self.frame = -1
         self.made = 0
@@ -80,7 +85,7 @@ class _Linker:
                 [[self._similarity(track, people, p) for p in range(len(people))] for track in self.tracks]
             )
             for row, person in zip(*linear_sum_assignment(-likeness), strict=True):
-                if likeness[row, person] >= SIMILAR:
+                if likeness[row, person] >= self.similar:
                     self.tracks[row].update(people.xy[person], people.box[person], self.frame)
                     numbers[person] = self.tracks[row].number
         for person, number in enumerate(numbers):
@@ -90,7 +95,7 @@ class _Linker:
 
     def _begin(self, people: Detections, person: int) -> int:
         box = people.box[person]
-        self.tracks.append(_Track(self.made, people.xy[person], box, np.zeros(2), self.frame, _length(box)))
+        self.tracks.append(_Track(self.made, people.xy[person], box, np.zeros(2), self.frame, box_length(box)))
         self.made += 1
         return self.made - 1
 
@@ -99,15 +104,15 @@ class _Linker:
         # who is hidden for long may have turned round: do not carry the velocity on for ever
         shift = track.velocity * min(away, _CARRY)
         expected = track.box + np.tile(shift, 2)
-        overlap = _overlap(expected, people.box[person])
+        common = overlap(expected, people.box[person])
         distance = np.linalg.norm(people.xy[person] - (track.xy + shift), axis=-1)
         distance = distance[np.isfinite(distance)]
         if not len(distance):
-            return overlap
+            return common
         size = max(np.sqrt(max(_area(track.box), _area(people.box[person]))), 1.0)
         reach = REACH * size * np.sqrt(away)
         agreement = float(np.exp(-0.5 * (distance / reach) ** 2).mean())
-        return 0.5 * (overlap + agreement)
+        return 0.5 * (common + agreement)
 
 
 class PersonTracker:
@@ -129,7 +134,7 @@ class PersonTracker:
     def __init__(self, *, choice: Choice = "largest", gap: int = GAP) -> None:
         if choice != "largest" or gap < 1:
             raise ValueError(f"choice must be 'largest' and gap at least 1, not {choice!r} and {gap}")
-        self._linker = _Linker(gap)
+        self._linker = Linker(gap)
         self._chosen: _Track | None = None
         self._undecided = DECIDE
         self._known: set[int] = set()
@@ -156,7 +161,7 @@ class PersonTracker:
 
     def _successor(self, tracks: list[_Track], lost: _Track) -> _Track:
         fresh = [
-            t for t in tracks if t.number not in self._known and _alike(_length(t.box), _length(lost.box))
+            t for t in tracks if t.number not in self._known and _alike(box_length(t.box), box_length(lost.box))
         ]
         outgrown = [track for track in tracks if track.presence > _OUTGROWN * lost.presence]
         return _largest(fresh or outgrown) if fresh or outgrown else lost
@@ -186,7 +191,7 @@ def select_person(
     """
     if choice != "largest":
         raise ValueError(f"choice must be 'largest', not {choice!r}")
-    linker = _Linker(gap)
+    linker = Linker(gap)
     frames = [linker.update(people) for people in detections]
     spans, lengths = _measure(detections, frames)
     order = sorted(spans, key=lambda number: (-sum(lengths[number]), number))
@@ -247,7 +252,7 @@ def _measure(
     for frame, numbers in enumerate(frames):
         for person, number in enumerate(numbers):
             spans[number] = (spans.get(number, (frame, frame))[0], frame)
-            lengths.setdefault(number, []).append(_length(detections[frame].box[person]))
+            lengths.setdefault(number, []).append(box_length(detections[frame].box[person]))
     return spans, lengths
 
 
@@ -277,7 +282,8 @@ def _area(box: NDArray[Any]) -> float:
     return float(max(box[2] - box[0], 0.0) * max(box[3] - box[1], 0.0))
 
 
-def _length(box: NDArray[Any]) -> float:
+def box_length(box: NDArray[Any]) -> float:
+    """The longer side of a box, pixels."""
     return float(max(box[2] - box[0], box[3] - box[1]))
 
 
@@ -285,7 +291,7 @@ def _alike(one: float, other: float) -> bool:
     return max(one, other) <= _SIZE_RATIO * min(one, other)
 
 
-def _overlap(one: NDArray[Any], other: NDArray[Any]) -> float:
+def overlap(one: NDArray[Any], other: NDArray[Any]) -> float:
     """Intersection over union of two boxes."""
     low, high = np.maximum(one[:2], other[:2]), np.minimum(one[2:], other[2:])
     common = float(np.prod(np.maximum(high - low, 0.0)))

@@ -1,0 +1,100 @@
+"""Everybody in a frame with BlazePose's two networks, made for one person each: who is looked at where.
+
+MediaPipe's `num_poses` does the same with the same networks: regions of the frame before, the detector where
+somebody may be new, and no two bodies in one place.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from dancekit.pose.blazepose_geometry import MARGIN, Region
+
+if TYPE_CHECKING:
+    from dancekit.pose.blazepose import Body
+
+EVERY = 4
+"""Frames between two searches for new people; while somebody is missing, every frame is searched."""
+
+MISSING = 50
+"""So many frames after somebody was lost each frame is searched: they come out behind whom they went."""
+
+NEAR = 0.12
+"""Distance of two regions, over their side, below which they are one person's."""
+
+SAME = 0.06
+"""Distance of a joint of two bodies, over the side of their region, below which it is one joint."""
+
+_SIZES = 1.6  # regions of one person are at most so much larger or smaller
+_TORSO = [11, 12, 23, 24]  # shoulders and hips
+
+
+class Crowd:
+    """Finds everybody in the frames of a clip, one frame at a time.
+
+    Args:
+        find: A frame to the regions of the people whom the detector sees, surest first.
+        look: A frame and regions to the bodies that the landmark network sees there, None where it sees none.
+        tracking: Whether regions of the frame before are looked at again; else each frame is searched alone.
+    """
+
+    def __init__(
+        self,
+        *,
+        find: Callable[[NDArray[np.uint8]], list[Region]],
+        look: Callable[[NDArray[np.uint8], list[Region]], Sequence[Body | None]],
+        tracking: bool = True,
+    ) -> None:
+        self._find, self._look, self._tracking = find, look, tracking
+        self._regions: list[Region] = []
+        self._frame = 0
+        self._search_until = 0
+
+    def update(self, frame: NDArray[np.uint8]) -> list[Body]:
+        """The people of the next frame, in no order."""
+        bodies = distinct([body for body in self._look(frame, self._regions) if body is not None])
+        if len(bodies) < len(self._regions):
+            self._search_until = self._frame + MISSING
+        if self._frame % EVERY == 0 or self._frame < self._search_until:
+            taken = [body.next_region for body in bodies if body.next_region is not None]
+            new = [region for region in self._find(frame) if not any(_near(region, one) for one in taken)]
+            found = [body for body in self._look(frame, new) if body is not None] if new else []
+            bodies = distinct([*bodies, *found])
+        self._frame += 1
+        if self._tracking:
+            self._regions = [body.next_region for body in bodies if body.next_region is not None]
+        else:
+            self._search_until = self._frame + 1
+        return bodies
+
+
+def distinct(bodies: list[Body]) -> list[Body]:
+    """The bodies without those that lie upon another, whose joints are more visible."""
+    kept: list[int] = []
+    for number in sorted(range(len(bodies)), key=lambda n: (-float(bodies[n].visibility.mean()), n)):
+        if not any(_same(bodies[number], bodies[other]) for other in kept):
+            kept.append(number)
+    return [bodies[number] for number in sorted(kept)]
+
+
+def _near(one: Region, other: Region) -> bool:
+    side = max(one.side, other.side)
+    apart = float(np.hypot(one.x - other.x, one.y - other.y))
+    return apart < NEAR * side and side < _SIZES * min(one.side, other.side)
+
+
+def _same(one: Body, other: Body) -> bool:
+    """Whether two bodies are one person, seen twice: the same trunk, or most of the joints."""
+    distance: NDArray[Any] = np.linalg.norm(one.points - other.points, axis=1)
+    near = distance < SAME * _side(one, other)
+    return bool(near[_TORSO].all() or near.mean() > 0.5)
+
+
+def _side(one: Body, other: Body) -> float:
+    sides = [body.next_region.side for body in (one, other) if body.next_region is not None]
+    # without a region: the height of the landmarks, as the region would have it
+    return min(sides) if sides else float(np.ptp(one.points[:, 1])) * MARGIN
