@@ -29,7 +29,11 @@ SLOW = 0.5
 
 _SIDE = 480  # pixels of the longer side that is looked at
 _SAMPLES = 32  # at most twice as many are kept
-_CORNERS, _FEWEST, _AGREE = 300, 12, 0.4
+_CORNERS, _FEWEST, _AGREE = 300, 12, 0.5
+LOST = 0.2
+"""Share of frames without enough to see behind the person from which on nothing is known of the camera."""
+
+_ALIKE = 0.1  # median difference, over the contrast, of pictures that are the same but for who is in them
 _MARGIN = 0.12  # around a person's joints, over their extent
 
 
@@ -126,13 +130,13 @@ class CameraSamples:
         scene, found, lost = poses.scene, [], []
         for number in numbers:
             matrix = reference.find(self.kept[number])
-            if matrix is None:
-                lost.append(number)
-            else:
+            if matrix is not None:
                 found.append(_moved(matrix, reference.size))
+            elif not _alike(self.kept[number], reference.grey):
+                lost.append(number)
         if not reference.usable or not found:
             return float("nan")
-        if len(lost) > 0.1 * len(numbers):  # too far to be seen from the reference, if not just hard to see
+        if len(lost) > 0.05 * len(numbers):  # too far away to be found from the reference
             return float("inf") if any(scene[n] != scene[middle] for n in lost) else max(1.0, *found)
         return float(max(found))
 
@@ -190,12 +194,14 @@ class Background:
         matrix, agree = cv2.estimateAffinePartial2D(
             there[good], self.corners[good], method=cv2.RANSAC, ransacReprojThreshold=1.0
         )
-        if matrix is None or agree.sum() < max(_FEWEST, _AGREE * len(self.corners)):
+        if matrix is None or agree.sum() < max(_FEWEST, _AGREE * good.sum()):
             return None
         return np.asarray(matrix, np.float64)
 
 
-def measure_camera(frames: Iterable[NDArray[np.uint8]], poses: PoseSequence) -> NDArray[np.float64]:
+def measure_camera(
+    frames: Iterable[NDArray[np.uint8]], poses: PoseSequence
+) -> tuple[NDArray[np.float64], float]:
     """Follow the camera through every frame of a clip.
 
     Each frame is found from the scene's first; once too little of that is left, from a later one, and so on.
@@ -206,8 +212,10 @@ def measure_camera(frames: Iterable[NDArray[np.uint8]], poses: PoseSequence) -> 
         poses: One row a frame; what is near the person is left out.
 
     Returns:
-        (T, 2, 3), frame pixels to those of the reference.
+        (T, 2, 3), frame pixels to those of the reference; and the share of frames in which too little was found,
+        which are taken to be where the frame before was.
     """
+    lost = 0
     out = np.tile(np.eye(2, 3), (len(poses), 1, 1))
     first: Background | None = None
     base, key, last = np.eye(3), None, np.eye(2, 3)
@@ -229,10 +237,11 @@ def measure_camera(frames: Iterable[NDArray[np.uint8]], poses: PoseSequence) -> 
                 base, last = base @ _square(last), np.eye(2, 3)
                 key = Background(before, poses, number - 1)
                 matrix = key.find(grey)
+            lost += matrix is None
             last = last if matrix is None else matrix
         out[number] = (base @ _square(last))[:2]
         before = grey
-    return _in_frame_pixels(out, ratio)
+    return _in_frame_pixels(out, ratio), lost / max(len(poses), 1)
 
 
 def small_grey(rgb: NDArray[np.uint8]) -> NDArray[np.uint8]:
@@ -252,6 +261,13 @@ def _moved(matrix: NDArray[np.float64], size: tuple[int, int]) -> float:
     corners = np.array([[0, 0], [size[0], 0], [0, size[1]], [size[0], size[1]]], np.float64)
     moved = corners @ matrix[:, :2].T + matrix[:, 2] - corners
     return float(np.linalg.norm(moved, axis=1).mean() / max(size))
+
+
+def _alike(one: NDArray[np.uint8], other: NDArray[np.uint8]) -> bool:
+    """Whether most of two pictures is the same, where somebody hides the corners: a still camera's are."""
+    pictures = [cv2.GaussianBlur(each.astype(np.float32), (0, 0), 2) for each in (one, other)]
+    first, second = ((each - np.median(each)) / (each.std() + 1) for each in pictures)
+    return bool(np.median(np.abs(first - second)) < _ALIKE)
 
 
 def _in_frame_pixels(matrices: NDArray[np.float64], ratio: float) -> NDArray[np.float64]:

@@ -51,6 +51,10 @@ class MaskTrack:
         )
         return np.asarray(bits.reshape(height, width) * 255, np.uint8)
 
+    def pick(self, frames: Sequence[int | None]) -> MaskTrack:
+        """A track of some of the masks, None for nobody."""
+        return MaskTrack(self.size, [b"" if frame is None else self._packed[frame] for frame in frames])
+
     def in_frame(self, frame: int) -> NDArray[np.uint8]:
         """(H, W) uint8 at the clip's size, edges interpolated."""
         return np.asarray(cv2.resize(self[frame], self.size, interpolation=cv2.INTER_LINEAR), np.uint8)

@@ -1,4 +1,4 @@
-"""BlazePose with hands and face: one person, 145 joints and a mask, in PyTorch.
+"""BlazePose with hands and face: 145 joints and a mask a person, in PyTorch.
 
 Sources: Grishchenko and Bazarevsky, "MediaPipe Holistic" (2020), and those that `blazepose.py`, `hand_net.py`
 and `face_net.py` name; the pipeline and the weights are those of MediaPipe 0.10.21 (Apache-2.0).
@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 from pydantic import Field
 
 from dancekit.contracts import PoseSpec, WeightFile
-from dancekit.pose.blazepose import BlazePose, Body, in_frame
+from dancekit.pose.blazepose import BlazePose, Body, in_frame, merged
 from dancekit.pose.embedded import embedded_files, usable_device
 from dancekit.pose.holistic_parts import FaceFinder, HandFinder, Part
 from dancekit.pose.mask_smoothing import smooth_mask, with_neighbours
@@ -125,6 +125,32 @@ class BlazePoseHolistic:
             masks = [near.body.mask if near and near.body else None for near in (before, after)]
             mask = smooth_mask(masks[0], person.body.mask, masks[1], self.mask_smoothing)
             yield self._detections(person.body._replace(mask=mask), person.parts)
+
+    def detect_people(self, frames: Iterable[_Frame]) -> Iterator[Detections]:
+        """Find everybody in each frame, lazily and in order; who is who is not said, so masks are not smoothed.
+
+        Args:
+            frames: (H, W, 3) uint8 RGB frames of one clip.
+
+        Yields:
+            One `Detections` a frame, with their (P, H, W) masks.
+
+        Raises:
+            ValueError: A frame is not (H, W, 3) uint8.
+        """
+        read: deque[_Frame] = deque()
+
+        def remembered() -> Iterator[_Frame]:
+            for frame in frames:
+                read.append(frame)
+                yield frame
+
+        for bodies in self._body.look_people(remembered()):
+            frame = np.ascontiguousarray(read.popleft())
+            people = [_Person(body, {}) for body in bodies]
+            self._add_parts([frame] * len(people), people)
+            found = [self._detections(body, each.parts) for body, each in zip(bodies, people, strict=True)]
+            yield merged(found, self._joints)
 
     def _people(self, frames: Iterable[_Frame]) -> Iterator[_Person]:
         """Bodies frame by frame, their hands and faces in batches."""
