@@ -96,7 +96,9 @@ def load(video: Path, truth: Path, frames: int | None = None, start: int = 0) ->
 def plate_of(clip: Rendered, width: int = WIDTH) -> Image:
     """The room without the person, its sides mirrored to fill the width."""
     chosen = np.linspace(0, len(clip.frames) - 1, min(24, len(clip.frames))).round().astype(int)
-    plate = clean_plate([clip.frames[n] for n in chosen], [clip.masks[n].astype(np.uint8) * 255 for n in chosen])
+    plate = clean_plate(
+        [clip.frames[n] for n in chosen], [clip.masks[n].astype(np.uint8) * 255 for n in chosen]
+    )
     side = (width - plate.shape[1]) // 2
     return np.asarray(cv2.copyMakeBorder(plate, 0, 0, side, side, cv2.BORDER_REFLECT_101), np.uint8)
 
@@ -118,7 +120,9 @@ def compose(plate: Image, actors: list[Actor], frames: int) -> Scene:
         picture += rng.normal(0, 1.5, picture.shape)
         pictures.append(np.clip(np.rint(picture), 0, 255).astype(np.uint8))
         everybody.append([layer[2] for layer in layers])
-        visible.append([float((free[n] * layers[n][1]).sum() / max(layers[n][1].sum(), 1)) for n in range(len(actors))])
+        visible.append(
+            [float((free[n] * layers[n][1]).sum() / max(layers[n][1].sum(), 1)) for n in range(len(actors))]
+        )
     return Scene(
         np.stack(pictures),
         np.asarray(everybody, np.float32).transpose(1, 0, 2, 3),

@@ -16,8 +16,10 @@ from dancekit.cli.options import (
     Quiet,
     RecipeName,
     Verbose,
+    Who,
     check_output,
     check_overrides,
+    check_person,
 )
 from dancekit.errors import UsageError
 
@@ -52,6 +54,10 @@ def check(
         Path | None,
         typer.Option("--out", metavar="PNG", help="With --for: a picture of the poses to film as well."),
     ] = None,
+    person: Who = None,
+    for_person: Annotated[
+        str | None, typer.Option("--for-person", metavar="WHO", help="The same in the video of --for.")
+    ] = None,
     recipe: RecipeName = "quick",
     force: Force = False,
     device: Device = "auto",
@@ -74,6 +80,7 @@ def check(
     """
     terminal = Terminal(verbose=verbose, quiet=quiet, as_json=as_json)
     changes = check_overrides(overrides)
+    check_person(person, for_person)
     if out is not None:
         if source is None:
             raise UsageError("--out needs --for", hint=f"dancekit check {target} --for SOURCE --out {out}")
@@ -92,11 +99,12 @@ def check(
     settings = load_recipe(recipe, changes)
     backend = build_pose(settings, resolve_device(device))
     with show_progress(terminal) as display:
-        raw = track_person(target, backend, settings.pose, progress=display).poses
-        report = check_target(info, raw, settings.size)
+        found = track_person(target, backend, settings.pose, person=person, progress=display)
+        raw = found.steady_poses
+        report = check_target(info, found.poses, settings.size, camera=found.camera)
         told = _tell_target(terminal, target, report)
         if source is not None:
-            dance = _poses_of(source, backend, settings, display)
+            dance = _poses_of(source, backend, settings, display, for_person)
             told |= {"for": _tell_coverage(terminal, source, dance, raw, settings, out)}
     terminal.json(told)
 
@@ -121,7 +129,9 @@ def _tell_target(terminal: Terminal, target: Path, report: ClipReport) -> dict[s
     }
 
 
-def _poses_of(source: Path, backend: PoseBackend, recipe: Recipe, display: Any) -> PoseSequence:
+def _poses_of(
+    source: Path, backend: PoseBackend, recipe: Recipe, display: Any, person: str | None
+) -> PoseSequence:
     """The dance's filtered poses, in the skeleton of the target's."""
     from dancekit.build import build_filters
     from dancekit.data.poses import apply_filters, track_person
@@ -129,7 +139,7 @@ def _poses_of(source: Path, backend: PoseBackend, recipe: Recipe, display: Any) 
 
     if source.suffix == ".npz":
         return PoseSequence.load(source).to(backend.spec.skeleton)
-    found = track_person(source, backend, recipe.pose, progress=display).poses
+    found = track_person(source, backend, recipe.pose, person=person, progress=display).steady_poses
     return apply_filters(found, build_filters(recipe))
 
 

@@ -18,8 +18,10 @@ from dancekit.cli.options import (
     RecipeName,
     Seed,
     Verbose,
+    Who,
     check_output,
     check_overrides,
+    check_person,
     has_override,
 )
 from dancekit.errors import DancekitError, OutputExists
@@ -50,6 +52,10 @@ def dance(
         Path | None,
         typer.Option("--out", metavar="FILE", help="The video. [dim]Default: <source>_as_<target>.mp4[/]"),
     ] = None,
+    person: Who = None,
+    target_person: Annotated[
+        str | None, typer.Option("--target-person", metavar="WHO", help="The same in TARGET.")
+    ] = None,
     recipe: RecipeName = "quick",
     force: Force = False,
     device: Device = "auto",
@@ -73,6 +79,7 @@ def dance(
     """
     terminal = Terminal(verbose=verbose, quiet=quiet, as_json=as_json)
     changes = check_overrides(overrides, seed=seed)
+    check_person(person, target_person)
     destination = check_output(out or Path(f"{source.stem}_as_{target.stem}.mp4"), force=True)
 
     if destination.exists() and not force and not destination.with_name(f"{destination.stem}.run").exists():
@@ -89,7 +96,7 @@ def dance(
 
     settings = load_recipe(recipe, changes)
     refuse_same(source, target, destination)
-    job = DanceJob(source, target, destination, settings)
+    job = DanceJob(source, target, destination, settings, person, target_person)
     going_on = job.check_run(force=force)
     job.check_out(going_on=going_on, force=force)
     place = resolve_device(device)
@@ -136,7 +143,10 @@ def _say_plan(
     terminal.log("measuring this machine ...")
     speeds = measure_speeds(job.recipe, backend, job.target, device)
     frames = [clip.frames or math.ceil((clip.duration or 0) * clip.rate) for clip in clips]
-    known = [is_tracked(clip.path, backend, job.recipe.pose) for clip in clips]
+    known = [
+        is_tracked(clip.path, backend, job.recipe.pose, person=who)
+        for clip, who in zip(clips, (job.person, job.target_person), strict=True)
+    ]
     poses = sum(count * speeds.pose for count, there in zip(frames, known, strict=True) if not there)
     done = job.steps_done if going_on else 0
     if done:
@@ -168,9 +178,15 @@ def _check_clips(
     from dancekit.data.poses import apply_filters, track_person
 
     recipe = job.recipe
-    raw = [track_person(clip.path, backend, recipe.pose, progress=display).poses for clip in clips]
-    reports = check_source(clips[0], raw[0]), check_target(clips[1], raw[1], recipe.size)
-    source, target = (apply_filters(poses, build_filters(recipe)) for poses in raw)
+    found = [
+        track_person(clip.path, backend, recipe.pose, person=who, progress=display)
+        for clip, who in zip(clips, (job.person, job.target_person), strict=True)
+    ]
+    reports = (
+        check_source(clips[0], found[0].poses, camera=found[0].camera),
+        check_target(clips[1], found[1].poses, recipe.size, camera=found[1].camera),
+    )
+    source, target = (apply_filters(each.steady_poses, build_filters(recipe)) for each in found)
     normalizer = build_normalizer(recipe.normalizer)
     fitted = normalizer.fit(source, target)
     for name, report in zip(("source", "target"), reports, strict=True):
@@ -220,6 +236,7 @@ def _train(
             device=device,
             resume=going_on,
             force=not going_on,
+            person=job.target_person,
             progress=stop.progress,
             should_stop=stop.should_stop,
             on_preview=show,
@@ -231,7 +248,7 @@ def _paint(job: DanceJob, display: Display, device: str) -> TransferResult:
     from dancekit.transfer import Dancer
 
     dancer = Dancer.load(job.run.dancer, device=device)
-    result = dancer.transfer(job.source, job.out, force=True, progress=display)
+    result = dancer.transfer(job.source, job.out, force=True, person=job.person, progress=display)
     job.remember(job.steps_done)
     return result
 

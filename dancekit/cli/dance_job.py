@@ -16,7 +16,7 @@ from dancekit.data.files import write_whole
 from dancekit.data.framing import letterbox
 from dancekit.errors import OutputExists, UsageError
 from dancekit.training.checkpoint import list_checkpoints
-from dancekit.training.run import Run, check_same
+from dancekit.training.run import Run, check_same, run_inputs
 from dancekit.types import PoseSequence, Window
 from dancekit.video import VideoWriter
 from dancekit.video.provenance import synthetic_mark
@@ -40,12 +40,16 @@ class DanceJob:
         target: Who is painted.
         out: The video.
         recipe: How the dancer is trained.
+        person: Who in the source, if that was said.
+        target_person: The same in the target.
     """
 
     source: Path
     target: Path
     out: Path
     recipe: Recipe
+    person: str | None = None
+    target_person: str | None = None
 
     @property
     def run(self) -> Run:
@@ -85,7 +89,7 @@ class DanceJob:
         if not self.run.folder.exists() or not any(self.run.folder.iterdir()):
             return False
         try:
-            check_same(self.run, self.recipe, {"target": self.target_sha256})
+            check_same(self.run, self.recipe, run_inputs(self.target_sha256, self.target_person))
         except UsageError:
             if force:
                 return False
@@ -127,7 +131,7 @@ class DanceJob:
         return found
 
     def _source(self) -> str:
-        return file_sha256(self.source)
+        return file_sha256(self.source) + ("" if self.person is None else f" {self.person}")
 
 
 class DancePreview:

@@ -9,7 +9,7 @@ import typer
 
 from dancekit.cli.console import Terminal
 from dancekit.cli.dancers import find_dancer, is_zoo_id
-from dancekit.cli.options import Device, Force, Json, Quiet, Verbose, is_override
+from dancekit.cli.options import Device, Force, Json, Quiet, Verbose, Who, check_person, is_override
 from dancekit.errors import UsageError
 
 if TYPE_CHECKING:
@@ -78,6 +78,10 @@ def evaluate(
         Optional,
         typer.Option("--out", metavar="DIR", help="Folder for JSON, tables, videos and the report."),
     ] = None,
+    person: Who = None,
+    source_person: Annotated[
+        str | None, typer.Option("--source-person", metavar="WHO", help="The same in --source.")
+    ] = None,
     force: Force = False,
     device: Device = "auto",
     as_json: Json = False,
@@ -107,9 +111,12 @@ def evaluate(
 
         choose_blindly(terminal, [Path(text) for text in what], out, force=force)
         return
+    check_person(person, source_person)
     names = [text for text in what if not is_override(text) or Path(text).exists()]
     overrides = [text for text in what if text not in names]
     dancer, places = _understood(names)
+    if dancer is None and (person or source_person):
+        raise UsageError("--person is for a dancer's clip", hint="dancekit evaluate DANCER CLIP --person WHO")
     if dancer is None:
         _refuse_dancers_options(source, ladder, source_npz, overrides)
     if out is not None:
@@ -150,6 +157,8 @@ def evaluate(
                     source_npz=source_npz,
                     target=target,
                     overrides=overrides,
+                    person=person,
+                    source_person=source_person,
                 ),
                 chosen,
                 ladder=ladder,

@@ -18,6 +18,14 @@ Device = Annotated[
     str, typer.Option("--device", metavar="NAME", help="cpu, cuda, mps, or auto for the best there is.")
 ]
 Seed = Annotated[int | None, typer.Option("--seed", metavar="N", help="Of every random draw: train.seed=N.")]
+Who = Annotated[
+    str | None,
+    typer.Option(
+        "--person",
+        metavar="WHO",
+        help="largest, center, ID or X,Y: whom, if there are several (dancekit pose VIDEO --people).",
+    ),
+]
 Verbose = Annotated[
     int,
     typer.Option(
@@ -63,6 +71,19 @@ def check_overrides(given: Sequence[str] | None, *, seed: int | None = None) -> 
     if any(text.startswith("train.seed=") and text != f"train.seed={seed}" for text in overrides):
         raise UsageError(f"--seed {seed} and train.seed= disagree", hint="give one of them")
     return [f"train.seed={seed}", *overrides]
+
+
+def check_person(*given: str | None) -> None:
+    """Refuse a `--person` (or one of its like) that names nobody, before any work is done.
+
+    Raises:
+        UsageError: It has none of the forms.
+    """
+    from dancekit.pose.choice import parse_choice
+
+    for text in given:
+        if text is not None:
+            parse_choice(text)
 
 
 def has_override(overrides: Collection[str], key: str) -> bool:

@@ -17,8 +17,10 @@ from dancekit.cli.options import (
     Quiet,
     RecipeName,
     Verbose,
+    Who,
     check_output,
     check_overrides,
+    check_person,
 )
 from dancekit.cli.pose_files import check_format, read_pose_file, write_pose_file, write_pose_video
 from dancekit.errors import UsageError
@@ -40,7 +42,7 @@ def pose(
         Path,
         typer.Argument(
             metavar="VIDEO|FILE|FOLDER",
-            help="One person, or the largest of several; or a pose file; or a folder of OpenPose's files.",
+            help="A video of one person, or of several; or a pose file; or a folder of OpenPose's files.",
         ),
     ],
     overrides: Overrides = None,
@@ -83,6 +85,11 @@ def pose(
     canvas: Annotated[
         bool, typer.Option("--letterbox", help="Put them on 1920x1080, scaled to fit and centred.")
     ] = False,
+    person: Who = None,
+    people: Annotated[
+        bool,
+        typer.Option("--people", help="List everybody in VIDEO, with a picture of them; write no poses."),
+    ] = False,
     recipe: RecipeName = "quick",
     force: Force = False,
     device: Device = "auto",
@@ -104,10 +111,23 @@ def pose(
       dancekit pose idol.mp4 --out idol.npz --preview idol.png pose.model=lite
       dancekit pose idol.mp4 --out raw.npz "filters=[]"
       dancekit pose idol.mp4 --out idol.json --format dwpose --video drive.mp4
+      dancekit pose crowd.mp4 --people
+      dancekit pose crowd.mp4 --out second.npz --person 2
       dancekit pose keypoints/ --size 1920x1080 --rate 25 --out idol.npz
     """
     terminal = Terminal(verbose=verbose, quiet=quiet, as_json=as_json)
     changes = check_overrides(overrides)
+    check_person(person)
+    if people:
+        from dancekit.cli.pose_people import list_people
+
+        if out is not None or person is not None:
+            raise UsageError(
+                "--people only lists: --out and --person do not go with it",
+                hint=f"dancekit pose {video} --people; then --out FILE.npz --person ID",
+            )
+        list_people(terminal, video, recipe, changes, device, preview, force=force)
+        return
     if out is None:
         raise UsageError("--out is missing", hint=f"dancekit pose {video} --out {video.stem}.npz")
     wanted = check_format(form, out, force=force)
@@ -121,6 +141,10 @@ def pose(
 
     filters: dict[str, Any] = {}
     if is_pose_file(video):
+        if person is not None:
+            raise UsageError(
+                f"{video} is a pose file: --person is for videos", hint="the largest person of it is taken"
+            )
         if other := [change for change in changes if not change.startswith("filters")]:
             raise UsageError(f"{other[0]}: a pose file is taken as it is", hint="only filters can be named")
         poses, speed = read_pose_file(video, size=size, rate=rate, only_one=only_one)
@@ -133,7 +157,7 @@ def pose(
                 f"{video} is a video: --size, --rate and --only-one are for pose files",
                 hint="a video says both itself",
             )
-        raw, speed = _find(terminal, video, recipe, changes, device)
+        raw, speed = _find(terminal, video, recipe, changes, device, person)
         poses, filters = _filtered(terminal, raw, recipe, changes)
         source = video
     found = poses
@@ -168,7 +192,7 @@ def _check_outputs(video: Path, outputs: tuple[Path, Path | None, Path | None], 
 
 
 def _find(
-    terminal: Terminal, video: Path, recipe: str, changes: list[str], device: str
+    terminal: Terminal, video: Path, recipe: str, changes: list[str], device: str, person: str | None
 ) -> tuple[PoseSequence, Fraction]:
     """The poses of a video as they are found, and its rate."""
     from dancekit.cli.progress import show_progress
@@ -180,7 +204,9 @@ def _find(
 
     settings = load_recipe(recipe, changes)
     with show_progress(terminal) as display:
-        raw = estimate_poses(video, recipe=settings, device=device, filtered=False, progress=display)
+        raw = estimate_poses(
+            video, recipe=settings, device=device, filtered=False, person=person, progress=display
+        )
     return raw, info.rate
 
 
@@ -207,6 +233,7 @@ def summarize(poses: PoseSequence) -> dict[str, Any]:
         "joints_seen": round(float(poses.valid.mean()), 4),
         "skeleton": poses.skeleton.id,
         "size": list(poses.size),
+        "cuts": list(poses.cuts),
         "seconds": round(float(poses.seconds[-1] - poses.seconds[0]), 3),
     }
 

@@ -18,8 +18,10 @@ from dancekit.cli.options import (
     Quiet,
     RecipeName,
     Verbose,
+    Who,
     check_output,
     check_overrides,
+    check_person,
 )
 
 if TYPE_CHECKING:
@@ -39,6 +41,10 @@ def retarget(
     overrides: Overrides = None,
     out: Annotated[
         Path | None, typer.Option("--out", metavar="DIR", help="[dim]Default: <source>_on_<target>[/]")
+    ] = None,
+    person: Who = None,
+    target_person: Annotated[
+        str | None, typer.Option("--target-person", metavar="WHO", help="The same in TARGET.")
     ] = None,
     recipe: RecipeName = "quick",
     force: Force = False,
@@ -60,6 +66,7 @@ def retarget(
     """
     terminal = Terminal(verbose=verbose, quiet=quiet, as_json=as_json)
     changes = check_overrides(overrides)
+    check_person(person, target_person)
     folder = out or Path(f"{source.stem}_on_{target.stem}")
     for name in (SHEET, NUMBERS, POSES):
         check_output(folder / name, force=force, suffixes=(Path(name).suffix,))
@@ -73,8 +80,8 @@ def retarget(
     settings = load_recipe(recipe, changes)
     clips: dict[str, PoseSequence] = {}
     filters: dict[str, Any] = {}
-    for who, path in (("source", source), ("target", target)):
-        clips[who], filters[who] = _poses(path, settings, device, terminal, who)
+    for who, path, whom in (("source", source, person), ("target", target, target_person)):
+        clips[who], filters[who] = _poses(path, settings, device, terminal, who, whom)
     clips["source"] = clips["source"].to(clips["target"].skeleton)
     normalizer = build_normalizer(settings.normalizer)
     fitted = dict(normalizer.fit(clips["source"], clips["target"]))
@@ -108,19 +115,20 @@ def retarget(
 
 
 def _poses(
-    path: Path, settings: Recipe, device: str, terminal: Terminal, who: str
+    path: Path, settings: Recipe, device: str, terminal: Terminal, who: str, person: str | None
 ) -> tuple[PoseSequence, dict[str, Any] | None]:
     """The filtered poses of a clip, and what the filters did; None for a file of poses, which is taken as it is."""
-    from dancekit.build import build_filters
+    from dancekit.build import build_filters, build_pose, resolve_device
     from dancekit.cli.progress import show_progress
-    from dancekit.data.poses import apply_filters, estimate_poses
+    from dancekit.data.poses import apply_filters, track_person
     from dancekit.filters.report import compare_filtered
     from dancekit.types import PoseSequence
 
     if path.suffix == ".npz":
         return PoseSequence.load(path), None
+    backend = build_pose(settings, resolve_device(device))
     with show_progress(terminal) as display:
-        raw = estimate_poses(path, recipe=settings, device=device, filtered=False, progress=display)
+        raw = track_person(path, backend, settings.pose, person=person, progress=display).steady_poses
     poses = apply_filters(raw, build_filters(settings))
     report = compare_filtered(raw, poses)
     terminal.log(f"{who}, filters: {report}")

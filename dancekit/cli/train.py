@@ -17,7 +17,9 @@ from dancekit.cli.options import (
     RecipeName,
     Seed,
     Verbose,
+    Who,
     check_overrides,
+    check_person,
     is_override,
 )
 from dancekit.errors import OutputExists, UsageError
@@ -65,6 +67,7 @@ def train(
         str,
         typer.Option("--data-licence", metavar="SPDX", help="Of the video; written into the dancer file."),
     ] = "",
+    person: Who = None,
     force: Force = False,
     device: Device = "auto",
     seed: Seed = None,
@@ -86,6 +89,7 @@ def train(
     """
     terminal = Terminal(verbose=verbose, quiet=quiet, as_json=as_json)
     changes = check_overrides(overrides if target else _no_target(overrides), seed=seed)
+    check_person(person)
     if target is None:
         raise UsageError("the target is missing", hint="dancekit train --target VIDEO")
     run = out or Path("runs") / target.stem
@@ -125,6 +129,7 @@ def train(
             device=device,
             resume=resume,
             force=force,
+            person=person,
             progress=stop.progress,
             should_stop=stop.should_stop,
             licence=licence,
@@ -136,6 +141,7 @@ def train(
     if not result.finished:
         again = f"dancekit train --target {target} --out {run} --resume"
         named = "" if recipe == "quick" else f" --recipe {recipe}"
+        named += "" if person is None else f" --person {person}"
         terminal.log(f"to go on: {' '.join([again + named, *changes])}")
         raise SystemExit(INTERRUPTED)  # said already, not an error
 

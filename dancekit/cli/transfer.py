@@ -10,7 +10,18 @@ import typer
 
 from dancekit.cli.console import Terminal
 from dancekit.cli.dancers import find_dancer
-from dancekit.cli.options import Device, Force, Json, Overrides, Quiet, Verbose, check_output, check_overrides
+from dancekit.cli.options import (
+    Device,
+    Force,
+    Json,
+    Overrides,
+    Quiet,
+    Verbose,
+    Who,
+    check_output,
+    check_overrides,
+    check_person,
+)
 from dancekit.errors import UsageError
 
 WORTH_SAYING = 0.1
@@ -33,6 +44,7 @@ def transfer(
     full_frame: Annotated[
         bool, typer.Option("--full-frame", help="Put the window back into the target's whole picture.")
     ] = False,
+    person: Who = None,
     force: Force = False,
     device: Device = "auto",
     as_json: Json = False,
@@ -53,6 +65,7 @@ def transfer(
     """
     terminal = Terminal(verbose=verbose, quiet=quiet, as_json=as_json)
     changes = check_overrides(overrides)
+    check_person(person)
     if dancer is None:
         raise UsageError("the dancer is missing", hint=f"dancekit transfer {source} --dancer FILE")
     file = find_dancer(dancer)
@@ -70,7 +83,13 @@ def transfer(
         probe(source)
     with show_progress(terminal) as display:
         result = Dancer.load(file, device=device).transfer(
-            source, destination, full_frame=full_frame, overrides=changes, force=force, progress=display
+            source,
+            destination,
+            full_frame=full_frame,
+            overrides=changes,
+            force=force,
+            person=person,
+            progress=display,
         )
     for warning in result.fitted.get("warnings", ()):
         terminal.warn(warning)

@@ -70,9 +70,9 @@ class CameraMotion:
         if self.kind == "shake":
             return self.matrices
         smooth = _smooth(self.matrices, poses)
-        return np.stack([_invert(slow) @ _square(each) for slow, each in zip(smooth, self.matrices, strict=True)])[
-            :, :2
-        ]
+        return np.stack(
+            [_invert(slow) @ _square(each) for slow, each in zip(smooth, self.matrices, strict=True)]
+        )[:, :2]
 
     def arrays(self) -> dict[str, NDArray[Any]]:
         """Plain arrays for an npz file."""
@@ -82,7 +82,7 @@ class CameraMotion:
     @classmethod
     def from_arrays(cls, data: Any) -> CameraMotion:
         """The reverse of `arrays`."""
-        matrices = data["camera_matrices"] if "camera_matrices" in data else None
+        matrices = data.get("camera_matrices", None)
         return cls(float(data["camera_shift"]), matrices)
 
 
@@ -91,11 +91,15 @@ def steady_poses(poses: PoseSequence, camera: CameraMotion | None) -> PoseSequen
     matrices = None if camera is None else camera.steadying(poses)
     if matrices is None:
         return poses
-    turned = np.einsum("tij,tkj->tki", matrices[:, :, :2], poses.xy.astype(np.float64)) + matrices[:, None, :, 2]
+    turned = (
+        np.einsum("tij,tkj->tki", matrices[:, :, :2], poses.xy.astype(np.float64)) + matrices[:, None, :, 2]
+    )
     return poses.replace(xy=turned.astype(np.float32))
 
 
-def steady_frame(frame: NDArray[np.uint8], matrix: NDArray[np.float64], *, mask: bool = False) -> NDArray[np.uint8]:
+def steady_frame(
+    frame: NDArray[np.uint8], matrix: NDArray[np.float64], *, mask: bool = False
+) -> NDArray[np.uint8]:
     """A frame (or a mask) without its shake; beyond the edge its last pixels are repeated (a mask has nobody there)."""
     size = (frame.shape[1], frame.shape[0])
     flags = cv2.INTER_LINEAR if mask else cv2.INTER_CUBIC
@@ -169,7 +173,9 @@ class Background:
         """Whether there is enough to be found again."""
         return len(self.corners) >= 2 * _FEWEST
 
-    def find(self, grey: NDArray[np.uint8], near: NDArray[np.float64] | None = None) -> NDArray[np.float64] | None:
+    def find(
+        self, grey: NDArray[np.uint8], near: NDArray[np.float64] | None = None
+    ) -> NDArray[np.float64] | None:
         """(2, 3) from pixels of another small frame to this one's; None if the two do not agree.
 
         Args:
@@ -183,7 +189,9 @@ class Background:
             guess = cv2.transform(self.corners, cv2.invertAffineTransform(near)).astype(np.float32)
         flags = cv2.OPTFLOW_USE_INITIAL_FLOW
         options: dict[str, Any] = {"winSize": (21, 21), "maxLevel": 4}
-        there, ok, _ = cv2.calcOpticalFlowPyrLK(self.grey, grey, self.corners, guess.copy(), flags=flags, **options)
+        there, ok, _ = cv2.calcOpticalFlowPyrLK(
+            self.grey, grey, self.corners, guess.copy(), flags=flags, **options
+        )
         back, ok_back, _ = cv2.calcOpticalFlowPyrLK(
             grey, self.grey, there, self.corners.copy(), flags=flags, **options
         )

@@ -12,6 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from dancekit.data.body import body_measures
+from dancekit.data.camera import LARGE, CameraMotion
 from dancekit.types import PoseSequence, VideoInfo, Window
 from dancekit.video import read_frames
 
@@ -63,24 +64,35 @@ class ClipReport:
         )
 
 
-def check_source(info: VideoInfo, poses: PoseSequence) -> ClipReport:
+def check_source(info: VideoInfo, poses: PoseSequence, *, camera: CameraMotion | None = None) -> ClipReport:
     """Look at the clip whose dance is wanted.
 
     Args:
         info: From `probe`.
         poses: As found, unfiltered.
+        camera: What the camera does, if that was measured.
     """
     measures, warnings = body_measures(poses, "source")
+    if camera is not None and camera.kind != "unknown":
+        measures["camera_shift"] = camera.shift
+        if camera.kind == "moves" and np.isfinite(camera.shift):
+            warnings.append(
+                f"the source's camera moves by {camera.shift:.1%} of the picture: its shake is taken out of the "
+                "dance, its slow movement is not"
+            )
     return _report(info, poses, measures, warnings)
 
 
-def check_target(info: VideoInfo, poses: PoseSequence, size: tuple[int, int]) -> ClipReport:
+def check_target(
+    info: VideoInfo, poses: PoseSequence, size: tuple[int, int], *, camera: CameraMotion | None = None
+) -> ClipReport:
     """Look at the clip that a dancer is to be trained on; up to a minute of it is read for the camera.
 
     Args:
         info: From `probe`.
         poses: As found, unfiltered.
         size: (W, H) of the window that will be painted.
+        camera: What the camera does, if that was measured.
 
     Raises:
         VideoError: The clip cannot be read.
@@ -102,13 +114,42 @@ def check_target(info: VideoInfo, poses: PoseSequence, size: tuple[int, int]) ->
         )
     look = look_at(info.path, poses, round(_CAMERA_SECONDS * info.rate))
     measures |= {"background_change": look.changed, "brightness": look.brightness, "flicker": look.flicker}
-    if look.changed > MOVING:
+    warnings += _camera(camera, measures, poses)
+    if look.changed > MOVING and (camera is None or camera.kind in ("still", "unknown")):
         warnings.append(
             f"the target's camera seems to move ({look.changed:.0%} of the background changes): the background "
             "will be blurred; put the camera on something"
         )
     warnings += _light(look)
     return _report(info, poses, measures, warnings)
+
+
+def _camera(camera: CameraMotion | None, measures: dict[str, float], poses: PoseSequence) -> list[str]:
+    """What is said of the target's camera; its shift becomes a measure."""
+    warnings = []
+    if poses.cuts:
+        warnings.append(
+            f"the target is cut {len(poses.cuts)} time{'s' * (len(poses.cuts) > 1)}: no training clip spans a cut"
+        )
+    if camera is None or camera.kind == "unknown":
+        return warnings
+    measures["camera_shift"] = camera.shift
+    if np.isinf(camera.shift):
+        warnings.append(
+            "the target shows another place after a cut: background plate needs one camera that stands still; "
+            "train on one of the scenes, or use background=painted"
+        )
+    elif camera.kind == "moves":
+        warnings.append(
+            f"the target's camera moves by {camera.shift:.1%} of the picture (at most {LARGE:.0%} for background "
+            "plate): put the camera on something and film again, or use background=painted"
+        )
+    elif camera.kind == "shake":
+        warnings.append(
+            f"the target's camera shakes by {camera.shift:.1%} of the picture: it is taken out for training, which "
+            "costs a little sharpness; put the camera on something"
+        )
+    return warnings
 
 
 @dataclass(frozen=True)

@@ -61,7 +61,9 @@ class ClipReader:
         matrices, lost = measure_camera((frame.rgb for frame in read_frames(self.path)), poses)
         if lost > LOST:
             return CameraMotion(float("nan"))
-        if math.isfinite(shift):  # frames between the samples may have moved more, and far ones are found by steps
+        if math.isfinite(
+            shift
+        ):  # frames between the samples may have moved more, and far ones are found by steps
             shift = largest_shift(matrices, poses.size)
         return CameraMotion(shift, matrices)
 

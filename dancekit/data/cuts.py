@@ -82,7 +82,9 @@ class CutFinder:
         if step < outstanding * max(around, default=0.0):
             return False
         seen = list(self._seen)
-        lasting = min(difference(old, new) for old in seen[max(place - AHEAD, 0) : place] for new in seen[place:])
+        lasting = min(
+            difference(old, new) for old in seen[max(place - AHEAD, 0) : place] for new in seen[place:]
+        )
         return lasting > _LASTING * step
 
 

@@ -184,7 +184,8 @@ def look_at_everybody(path: Path, backend: PoseBackend, info: VideoInfo, progres
     """
     if not finds_people(backend):
         raise UsageError(
-            f"{type(backend).__name__} finds one person only", hint="pose=blazepose or pose=rtmlib find several"
+            f"{type(backend).__name__} finds one person only",
+            hint="pose=blazepose or pose=rtmlib find several",
         )
     detect: Callable[[Any], Any] = (
         backend.detect_people if isinstance(backend, FindsPeople) else backend.detect
@@ -300,7 +301,9 @@ def _load(place: Path) -> People | None:
             data = dict(file)
         header = json.loads(str(data["header"]))
         persons = []
-        for index, (xy, score, boxes) in enumerate(zip(data["xy"], data["score"], data["boxes"], strict=True)):
+        for index, (xy, score, boxes) in enumerate(
+            zip(data["xy"], data["score"], data["boxes"], strict=True)
+        ):
             poses = PoseSequence(
                 xy=xy,
                 score=score,

@@ -77,7 +77,7 @@ def colour_of(number: int) -> tuple[int, int, int]:
 def _moments(person: Person) -> list[int]:
     frames = person.frames
     at = np.linspace(0.1, 0.9, MOMENTS) * (len(frames) - 1)
-    return sorted({int(frames[int(round(place))]) for place in at})
+    return sorted({int(frames[round(place)]) for place in at})
 
 
 def _top(picture: NDArray[np.uint8], frame: int, persons: Sequence[Person]) -> NDArray[np.uint8]:
@@ -88,7 +88,9 @@ def _top(picture: NDArray[np.uint8], frame: int, persons: Sequence[Person]) -> N
         if np.isfinite(box := person.boxes[frame]).all():
             corners = (box * ratio).round().astype(int).tolist()
             cv2.rectangle(drawn, corners[:2], corners[2:], colour_of(person.number), 2, cv2.LINE_AA)
-            _write(drawn, str(person.number), (corners[0] + 6, corners[1] + 30), colour_of(person.number), 1.0)
+            _write(
+                drawn, str(person.number), (corners[0] + 6, corners[1] + 30), colour_of(person.number), 1.0
+            )
     return drawn
 
 
@@ -112,6 +114,8 @@ def _tile(picture: NDArray[np.uint8], frame: int, person: Person) -> NDArray[np.
     return np.asarray(tile, np.uint8)
 
 
-def _write(picture: NDArray[Any], text: str, at: tuple[int, int], colour: tuple[int, int, int], size: float) -> None:
+def _write(
+    picture: NDArray[Any], text: str, at: tuple[int, int], colour: tuple[int, int, int], size: float
+) -> None:
     for shade, thickness in (((0, 0, 0), 5), (colour, 2)):
         cv2.putText(picture, text, at, cv2.FONT_HERSHEY_SIMPLEX, size, shade, thickness, cv2.LINE_AA)

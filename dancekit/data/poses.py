@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import logging
 import os
 from collections.abc import Sequence
@@ -23,7 +24,6 @@ from dancekit.data.people import (
     FindsPeople,
     Person,
     find_people,
-    finds_people,
     keep,
     look_at_everybody,
     people_of,
@@ -110,7 +110,7 @@ def apply_filters(poses: PoseSequence, filters: Sequence[Filter]) -> PoseSequenc
             poses = step(poses)
         return poses
     bounds = [0, *poses.cuts, len(poses)]
-    parts = [apply_filters(poses[a:b], filters) for a, b in zip(bounds, bounds[1:], strict=False)]
+    parts = [apply_filters(poses[a:b], filters) for a, b in itertools.pairwise(bounds)]
     return poses.replace(
         xy=np.concatenate([part.xy for part in parts]), score=np.concatenate([part.score for part in parts])
     )
@@ -172,7 +172,13 @@ def is_tracked(
 
 
 def _alone(
-    path: Path, backend: PoseBackend, component: Component, info: VideoInfo, progress: Progress, *, cache: bool
+    path: Path,
+    backend: PoseBackend,
+    component: Component,
+    info: VideoInfo,
+    progress: Progress,
+    *,
+    cache: bool,
 ) -> TrackedClip | None:
     """The one person of a clip; None if there are several."""
     place = _place(path, backend, component) if cache else None
@@ -273,7 +279,9 @@ class _Probes:
     def look(self, frame: NDArray[np.uint8]) -> None:
         """Take the next frame of the clip."""
         if self._backend is not None and self._frame % self._every == 0:
-            self._crowded += max((len(people) for people in self._backend.detect_people([frame])), default=0) > 1
+            self._crowded += (
+                max((len(people) for people in self._backend.detect_people([frame])), default=0) > 1
+            )
         self._frame += 1
 
     @property
@@ -284,7 +292,13 @@ class _Probes:
 
 
 def _follow_in_crowd(
-    path: Path, backend: PoseBackend, component: Component, info: VideoInfo, progress: Progress, *, cache: bool
+    path: Path,
+    backend: PoseBackend,
+    component: Component,
+    info: VideoInfo,
+    progress: Progress,
+    *,
+    cache: bool,
 ) -> TrackedClip | None:
     """The one person whom a backend for any number finds; None, with everybody in the cache, if there are several."""
     everybody = look_at_everybody(path, backend, info, progress)

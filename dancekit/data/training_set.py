@@ -16,6 +16,7 @@ import torch
 from numpy.typing import NDArray
 
 from dancekit.contracts import Clip, Filter
+from dancekit.data.camera import steady_frame
 from dancekit.data.files import write_png, write_whole
 from dancekit.data.framing import clean_plate, crop
 from dancekit.data.masks import MaskTrack
@@ -68,7 +69,7 @@ class TrainingSet:
         return len(self) - round(hold_out * len(self))
 
     def starts(self, length: int, *, hold_out: float = 0.0) -> NDArray[np.intp]:
-        """Where clips of `length` frames can start: the person is found in all of them, and none is held out.
+        """Where clips of `length` frames can start: all of one scene, the person found in all, none held out.
 
         Raises:
             PoseError: Nowhere.
@@ -77,12 +78,16 @@ class TrainingSet:
         if self.labels is not None:
             found = np.ones(len(self), int)
         found[self.shown(hold_out) :] = 0
-        if len(found) < length or not (np.convolve(found, np.ones(length, int), "valid") == length).any():
+        runs = np.zeros(0, bool)
+        if len(found) >= length:
+            scene = self.target.scene
+            whole = scene[length - 1 :] == scene[: len(scene) - length + 1]  # no clip spans a cut
+            runs = (np.convolve(found, np.ones(length, int), "valid") == length) & whole
+        if not runs.any():
             raise PoseError(
                 f"no {length} consecutive frames with a person are left of {len(self)} to train on",
                 hint="a longer clip, or a smaller train.hold_out",
             )
-        runs = np.convolve(found, np.ones(length, int), "valid") == length
         return np.flatnonzero(runs)
 
     def clip(self, start: int, length: int) -> Clip:
@@ -123,6 +128,8 @@ def prepare(
 ) -> TrainingSet:
     """Cut the window out of every frame of the target's clip and keep it in `folder`.
 
+    The shake of a camera that shakes a little is taken out of frames, masks and poses.
+
     Args:
         video: The target's clip.
         tracked: Its poses and masks.
@@ -135,7 +142,8 @@ def prepare(
         PoseError: No two consecutive frames with a person.
         DancekitError: Too little disk space.
     """
-    poses = apply_filters(tracked.poses, filters)
+    steadying = tracked.camera.steadying(tracked.poses) if tracked.camera.kind == "shake" else None
+    poses = apply_filters(tracked.poses if steadying is None else tracked.steady_poses, filters)
     if not np.any(poses.found[1:] & poses.found[:-1]):
         raise PoseError(
             f"{video}: no two consecutive frames with a person", hint="film one whole person in good light"
@@ -154,13 +162,18 @@ def prepare(
         chosen = set(np.linspace(0, total - 1, min(PLATE_FRAMES, total)).round().astype(int).tolist())
         plate_frames, plate_masks = [], []
         for number, frame in enumerate(read_frames(video)):
-            frames[number] = crop(frame.rgb, window)
-            mask = _frame_mask(tracked.masks, poses, number)
+            picture, mask = frame.rgb, _frame_mask(tracked.masks, poses, number)
+            if steadying is not None:
+                picture = steady_frame(picture, steadying[number])
+                mask = steady_frame(mask, steadying[number], mask=True) if tracked.masks else mask
+            frames[number] = crop(picture, window)
             masks[number] = (
-                tracked.masks.in_window(number, window) if tracked.masks else crop_mask(mask, window)
+                tracked.masks.in_window(number, window)
+                if tracked.masks and steadying is None
+                else crop_mask(mask, window)
             )
             if number in chosen:
-                plate_frames.append(frame.rgb)
+                plate_frames.append(picture)
                 plate_masks.append(mask)
             progress("frames", number + 1, total)
         frames.flush()

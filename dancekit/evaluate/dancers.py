@@ -60,6 +60,8 @@ class Inputs:
         source_npz: The same of the source.
         target: The training clip, for baselines.
         overrides: `key=value` for the recipe's pose, filters and normalizer.
+        person: Who in the clip, if there are several people.
+        source_person: The same in the source.
     """
 
     dancer: Path
@@ -69,6 +71,8 @@ class Inputs:
     source_npz: Path | None = None
     target: Path | None = None
     overrides: Sequence[str] = ()
+    person: str | None = None
+    source_person: str | None = None
 
 
 def evaluate_dancer(
@@ -167,18 +171,22 @@ class _Job:
             self.truth = ExactTruth.load(inputs.truth_npz)
         if self.protocol.compare == "poses":
             assert inputs.clip is not None
-            self.asked_from = dancer.poses_of(inputs.clip, recipe=self.recipe, progress=self.progress)
+            self.asked_from = dancer.poses_of(
+                inputs.clip, recipe=self.recipe, person=inputs.person, progress=self.progress
+            )
             self.known = Known(len(self.asked_from), self.rate)
         else:
             if inputs.clip is None:
                 self.known = known_run(dancer, self.rate)
             else:
                 self.known = known_clip(
-                    dancer, self.recipe, inputs.clip, self.truth, self.device, self.progress
+                    dancer, self.recipe, inputs.clip, self.truth, self.device, self.progress, inputs.person
                 )
             self.warnings += self.known.warnings
             if inputs.source is not None:
-                self.asked_from = dancer.poses_of(inputs.source, recipe=self.recipe, progress=self.progress)
+                self.asked_from = dancer.poses_of(
+                    inputs.source, recipe=self.recipe, person=inputs.source_person, progress=self.progress
+                )
                 self._line_up(inputs.source)
         self._choose_unseen()
 
@@ -305,7 +313,9 @@ class _Job:
         assert source is not None
         if source.suffix == ".npz":
             raise UsageError("--source-npz needs the source's video, not its poses")
-        tracked, _ = tracked_poses(source, self.dancer, self.recipe, self.device, self.progress)
+        tracked, _ = tracked_poses(
+            source, self.dancer, self.recipe, self.device, self.progress, self.inputs.source_person
+        )
         return tracked.poses.to(self.dancer.info.skeleton)
 
     def _add(self, name: str, title: str, kind: str, poses: PoseSequence) -> None:

@@ -50,7 +50,13 @@ class Known:
 
 
 def known_clip(
-    dancer: Dancer, recipe: Recipe, clip: Path, truth: ExactTruth | None, device: str, progress: Progress
+    dancer: Dancer,
+    recipe: Recipe,
+    clip: Path,
+    truth: ExactTruth | None,
+    device: str,
+    progress: Progress,
+    person: str | None = None,
 ) -> Known:
     """A video filmed (or rendered) like the training clip.
 
@@ -69,13 +75,13 @@ def known_clip(
         raise VideoError(
             f"{truth.path} has {len(truth)} frames, {clip} {source.count}: they do not belong together"
         )
-    tracked, poses = tracked_poses(clip, dancer, recipe, device, progress)
+    tracked, poses = tracked_poses(clip, dancer, recipe, device, progress, person)
     known = Known(source.count, source.rate or dancer.info.rate, Windowed(source, window), poses)
     known.detected = tracked.poses.to(dancer.info.skeleton)
     if truth is not None and truth.mask_bits is not None:
         known.mask = lambda number: np.asarray(truth.mask(number, window.frame_size, window), np.bool_)
     else:
-        masks = tracked.masks or _blazepose_masks(clip, device, progress)
+        masks = tracked.masks or _blazepose_masks(clip, device, progress, person)
         known.mask = lambda number: np.asarray(masks.in_window(number, window) > 127)
         known.warnings.append("the person's masks are found by the pose backend, not exact")
     return known
@@ -121,17 +127,18 @@ def known_run(dancer: Dancer, rate: Fraction) -> Known:
 
 
 def tracked_poses(
-    clip: Path, dancer: Dancer, recipe: Recipe, device: str, progress: Progress
+    clip: Path, dancer: Dancer, recipe: Recipe, device: str, progress: Progress, person: str | None = None
 ) -> tuple[TrackedClip, PoseSequence]:
     """The person as found, and the filtered poses as the dancer was trained on such (cached by content)."""
     backend = build_pose(recipe, device)
-    tracked = track_person(clip, backend, recipe.pose, progress=progress)
+    tracked = track_person(clip, backend, recipe.pose, person=person, progress=progress)
     poses = tracked.poses.to(dancer.info.skeleton)
     return tracked, apply_filters(poses, build_filters(recipe))
 
 
-def _blazepose_masks(clip: Path, device: str, progress: Progress) -> MaskTrack:
+def _blazepose_masks(clip: Path, device: str, progress: Progress, person: str | None) -> MaskTrack:
     """Masks for dancers whose pose backend gives none."""
-    found = track_person(clip, BlazePose(device=device), Component(name="blazepose"), progress=progress)
+    backend, component = BlazePose(device=device), Component(name="blazepose")
+    found = track_person(clip, backend, component, person=person, progress=progress)
     assert found.masks is not None
     return found.masks

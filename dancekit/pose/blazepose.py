@@ -17,8 +17,8 @@ from pydantic import Field
 
 from dancekit.contracts import PoseSpec, WeightFile
 from dancekit.pose.blazepose_geometry import Region, all_detections, refine
-from dancekit.pose.blazepose_people import Crowd
 from dancekit.pose.blazepose_net import BlazePoseDetector, BlazePoseLandmarks
+from dancekit.pose.blazepose_people import Crowd
 from dancekit.pose.embedded import embedded_files, load_network, to_images, usable_device
 from dancekit.types import Detections, get_skeleton
 

@@ -12,7 +12,9 @@ from numpy.typing import NDArray
 
 from dancekit.errors import UsageError
 
-FORMS = "largest, center, a number of `dancekit pose VIDEO --people`, or X,Y: pixels of where they are first seen"
+FORMS = (
+    "largest, center, a number of `dancekit pose VIDEO --people`, or X,Y: pixels of where they are first seen"
+)
 
 RIVAL = 0.6
 """Somebody who was seen for at least this part of the largest one's lengths of box, summed, is a rival."""
@@ -72,7 +74,9 @@ def choose_person(choice: Choice, boxes: Sequence[NDArray[Any]], size: tuple[int
     if choice.kind == "center":
         weight = [_presence(box) for box in boxes]
         regular = [n for n in range(len(boxes)) if weight[n] >= _REGULAR * weight[0]]
-        away = [float(np.nanmean(np.abs((boxes[n][:, 0] + boxes[n][:, 2]) / 2 - size[0] / 2))) for n in regular]
+        away = [
+            float(np.nanmean(np.abs((boxes[n][:, 0] + boxes[n][:, 2]) / 2 - size[0] / 2))) for n in regular
+        ]
         return regular[int(np.argmin(away))]
     if choice.kind == "place":
         return _at(choice.place, boxes, size, there)
@@ -85,9 +89,7 @@ def rivals(boxes: Sequence[NDArray[Any]]) -> list[int]:
     return [n for n in range(1, len(boxes)) if weight[n] >= RIVAL * weight[0]]
 
 
-def _at(
-    place: tuple[float, float], boxes: Sequence[NDArray[Any]], size: tuple[int, int], there: str
-) -> int:
+def _at(place: tuple[float, float], boxes: Sequence[NDArray[Any]], size: tuple[int, int], there: str) -> int:
     x, y = place
     if x >= size[0] or y >= size[1]:
         raise UsageError(f"--person {x:g},{y:g} is outside of the picture, {size[0]}x{size[1]}", hint=FORMS)

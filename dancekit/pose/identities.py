@@ -9,6 +9,7 @@ is an assignment. Last, people who were away for longer are known again by what 
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from typing import Any
@@ -103,7 +104,7 @@ def identify(
 def _pieces(detections: Sequence[Detections], cuts: Sequence[int]) -> Iterator[_Piece]:
     """Tracks, broken where somebody beside them appears or disappears."""
     bounds = [0, *cuts, len(detections)]
-    for scene, (begin, end) in enumerate(zip(bounds, bounds[1:], strict=False)):
+    for scene, (begin, end) in enumerate(itertools.pairwise(bounds)):
         linker = Linker(_GAP, _BREAK)
         tracks: dict[int, _Piece] = {}
         for frame in range(begin, end):
@@ -217,9 +218,7 @@ def _cost(one: _Piece, other: _Piece, detections: Sequence[Detections], rate: fl
     there, here = one.middle[-1], other.middle[0]
     carried = min(seconds, _CARRY)
     on = np.linalg.norm(there + _speed(one.middle[-_ENDS:], one.frames[-_ENDS:]) * carried * rate - here)
-    back = np.linalg.norm(
-        here - _speed(other.middle[:_ENDS], other.frames[:_ENDS]) * carried * rate - there
-    )
+    back = np.linalg.norm(here - _speed(other.middle[:_ENDS], other.frames[:_ENDS]) * carried * rate - there)
     spread = size * (0.06 + 0.4 * seconds)
     went_on = 0.5 * ((on + back) / 2 / spread) ** 2
     turned = 0.5 * (np.linalg.norm(there - here) / spread) ** 2 + 1.0  # they stopped, or came back

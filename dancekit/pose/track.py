@@ -95,7 +95,9 @@ class Linker:
 
     def _begin(self, people: Detections, person: int) -> int:
         box = people.box[person]
-        self.tracks.append(_Track(self.made, people.xy[person], box, np.zeros(2), self.frame, box_length(box)))
+        self.tracks.append(
+            _Track(self.made, people.xy[person], box, np.zeros(2), self.frame, box_length(box))
+        )
         self.made += 1
         return self.made - 1
 
@@ -161,7 +163,9 @@ class PersonTracker:
 
     def _successor(self, tracks: list[_Track], lost: _Track) -> _Track:
         fresh = [
-            t for t in tracks if t.number not in self._known and _alike(box_length(t.box), box_length(lost.box))
+            t
+            for t in tracks
+            if t.number not in self._known and _alike(box_length(t.box), box_length(lost.box))
         ]
         outgrown = [track for track in tracks if track.presence > _OUTGROWN * lost.presence]
         return _largest(fresh or outgrown) if fresh or outgrown else lost

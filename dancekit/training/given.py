@@ -1,7 +1,8 @@
-"""Condition images and face boxes of a clip: those that came with it, else drawn and found from its poses."""
+"""What a clip must be fit for; its condition images and face boxes, if it came with them, else drawn and found."""
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -9,7 +10,8 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from dancekit.contracts import Clip, FaceRefiner, Renderer
-from dancekit.errors import IncompatibleParts
+from dancekit.data.camera import LARGE, CameraMotion
+from dancekit.errors import IncompatibleParts, VideoError
 
 if TYPE_CHECKING:
     from dancekit.config import Recipe
@@ -30,6 +32,25 @@ def face_boxes_of(clip: Clip, face: FaceRefiner) -> NDArray[np.float32]:
     if clip.condition is not None:  # labels without face boxes: their poses are not known
         return np.full((len(clip.condition), 4), np.nan, np.float32)
     return face.boxes(clip.xy.numpy(), clip.score.numpy(), clip.skeleton)
+
+
+def check_camera(video: Path, camera: CameraMotion, background: str) -> None:
+    """Whether a clip's camera stands still enough for a recipe's background.
+
+    Raises:
+        VideoError: It moves, and the recipe paints upon the clean plate.
+    """
+    if background != "plate" or camera.kind != "moves":
+        return
+    if camera.shift == float("inf"):
+        raise VideoError(
+            f"{video} shows another place after a cut: background plate needs one camera that stands still",
+            hint="train on one of the scenes, or use background=painted",
+        )
+    raise VideoError(
+        f"{video}: the camera moves by {camera.shift:.1%} of the picture (at most {LARGE:.0%} for background plate)",
+        hint="put the camera on something and film again, or use background=painted",
+    )
 
 
 def check_given(recipe: Recipe, data: TrainingSet) -> None:

@@ -27,9 +27,9 @@ from dancekit.data.progress import Progress, silent
 from dancekit.model import Painter
 from dancekit.training.chain import train_chain
 from dancekit.training.checkpoint import list_checkpoints, load_checkpoint, save_checkpoint
-from dancekit.training.given import check_given
+from dancekit.training.given import check_camera, check_given
 from dancekit.training.preview import save_preview
-from dancekit.training.run import Run, check_run, open_run
+from dancekit.training.run import Run, check_run, open_run, run_inputs
 from dancekit.training.start import check_start
 from dancekit.training.start import start_from as take_over
 from dancekit.training.state import TrainingState
@@ -69,6 +69,7 @@ def train(
     device: str = "auto",
     resume: bool = False,
     force: bool = False,
+    person: str | None = None,
     progress: Progress = silent,
     should_stop: Callable[[], bool] = never,
     on_preview: Callable[[Painter, int], None] | None = None,
@@ -90,6 +91,7 @@ def train(
         device: `cpu`, `cuda`, `mps` or `auto`.
         resume: Go on with the run in `out`, exactly where its last checkpoint is.
         force: Replace what is in `out`.
+        person: Who is the target, if there are several people: see `dancekit.data.poses.track_person`.
         progress: Called with (what, done, total): `poses`, `frames`, `steps`.
         should_stop: Asked after every step; True ends training with a checkpoint and a dancer.
         on_preview: Called with a painter and the step, as often as previews are made.
@@ -111,7 +113,7 @@ def train(
     imported = edn_set.is_edn_set(video)
     rate = Fraction(edn_set.read_manifest(video)["rate"]) if imported else probe(video).rate
     place = resolve_device(device)
-    inputs = {"target": file_sha256(video / edn_set.MANIFEST if imported else video)}
+    inputs = run_inputs(file_sha256(video / edn_set.MANIFEST if imported else video), person)
     run = Run(Path(out))
     check_run(run.folder, settings, inputs, resume=resume, force=force)
     begin_with = os.fspath(start_from) or settings.train.start_from
@@ -119,12 +121,13 @@ def train(
         check_start(begin_with)
     tracked = None
     if settings.before and not start_from:
-        _check_recipes(video, settings, place, progress, imported=imported)
+        _check_recipes(video, settings, place, progress, imported=imported, person=person)
         open_run(run.folder, settings, inputs, device=place, resume=resume, force=force)
         one = partial(
             train,
             target,
             device=device,
+            person=person,
             progress=progress,
             should_stop=should_stop,
             on_preview=on_preview,
@@ -142,7 +145,8 @@ def train(
         # everything as it was.
         backend = build_pose(settings, place)
         check_parts(settings, backend.spec.skeleton)
-        tracked = track_person(video, backend, settings.pose, progress=progress)
+        tracked = track_person(video, backend, settings.pose, person=person, progress=progress)
+        check_camera(video, tracked.camera, settings.background.name)
     open_run(run.folder, settings, inputs, device=place, resume=resume, force=force)
     data = _prepare(video, tracked, settings, run, progress)
     state = TrainingState(settings, data, place)
@@ -177,7 +181,9 @@ def train(
     return TrainResult(run.folder, run.dancer, state.step, state.step >= settings.train.steps)
 
 
-def _check_recipes(video: Path, recipe: Recipe, device: str, progress: Progress, *, imported: bool) -> None:
+def _check_recipes(
+    video: Path, recipe: Recipe, device: str, progress: Progress, *, imported: bool, person: str | None
+) -> None:
     """Refuse a chain of recipes before the first one is trained: one that fails at the end would cost days."""
     given, backend = None, None
     if imported:
@@ -193,7 +199,11 @@ def _check_recipes(video: Path, recipe: Recipe, device: str, progress: Progress,
         check_parts(each, skeleton)
     check_chain(recipe, skeleton)
     if backend:
-        track_person(video, backend, recipe.pose, progress=progress)  # kept in the cache
+        tracked = track_person(
+            video, backend, recipe.pose, person=person, progress=progress
+        )  # kept in the cache
+        for each in recipe.chain:
+            check_camera(video, tracked.camera, each.background.name)
 
 
 def _prepare(

@@ -169,6 +169,11 @@ def provenance(recipe: Recipe, inputs: dict[str, str], device: str) -> dict[str,
     }
 
 
+def run_inputs(target_sha256: str, person: str | None) -> dict[str, str]:
+    """What a run is bound to: the target's file, and who of several people in it, if that was said."""
+    return {"target": target_sha256} | ({} if person is None else {"person": person})
+
+
 def check_same(run: Run, recipe: Recipe, inputs: dict[str, str]) -> None:
     """Whether a run can go on with a recipe and inputs.
 
@@ -180,6 +185,12 @@ def check_same(run: Run, recipe: Recipe, inputs: dict[str, str]) -> None:
             f"{run.folder} is not a run folder", hint="choose another --out, or add --force to replace it"
         )
     before = json.loads(run.provenance_file.read_text())["inputs"]
+    if before != inputs and before.get("target") == inputs.get("target"):
+        whom = [each.get("person") for each in (before, inputs)]
+        raise UsageError(
+            f"{run.folder} was trained on {_whom(whom[0])} of the target, now it is {_whom(whom[1])}",
+            hint="give the same --person, choose another --out, or add --force to replace it",
+        )
     if before != inputs:
         raise UsageError(
             f"{run.folder} was trained on another target (sha256 {before.get('target', '?')[:12]}, "
@@ -193,6 +204,10 @@ def check_same(run: Run, recipe: Recipe, inputs: dict[str, str]) -> None:
             f"{run.folder} was trained with another recipe: {', '.join(changed)} differ",
             hint="resume with the same recipe, choose another --out, or add --force to replace it",
         )
+
+
+def _whom(person: str | None) -> str:
+    return "the largest person (no --person)" if person is None else f"--person {person}"
 
 
 def _comparable(recipe: Recipe) -> dict[str, Any]:

@@ -122,7 +122,12 @@ class Dancer:
         return PoseRange(self.target)
 
     def poses_of(
-        self, source: str | os.PathLike[str], *, recipe: Recipe | None = None, progress: Progress = silent
+        self,
+        source: str | os.PathLike[str],
+        *,
+        recipe: Recipe | None = None,
+        person: str | None = None,
+        progress: Progress = silent,
     ) -> PoseSequence:
         """The source's filtered poses in the dancer's skeleton; `source` is a video or what `dancekit pose` wrote."""
         settings = recipe or self.info.recipe
@@ -130,9 +135,8 @@ class Dancer:
             poses = PoseSequence.load(source).to(self.info.skeleton)
         else:
             backend = build_pose(settings, self._device)
-            poses = track_person(source, backend, settings.pose, progress=progress).poses.to(
-                self.info.skeleton
-            )
+            found = track_person(source, backend, settings.pose, person=person, progress=progress)
+            poses = found.steady_poses.to(self.info.skeleton)
             poses = apply_filters(poses, build_filters(settings))
         if not poses.found.any():
             raise PoseError(f"{source}: no person in any frame", hint="film one whole person in good light")
@@ -154,7 +158,7 @@ class Dancer:
 
     def paint(self, poses: PoseSequence) -> Iterator[NDArray[np.uint8]]:
         """Paint poses given in pixels of the target's clip: one (h, w, 3) uint8 window a frame."""
-        return self.painter.paint(self.info.window.to_window(poses.xy), poses.score)
+        return self.painter.paint(self.info.window.to_window(poses.xy), poses.score, cuts=poses.cuts)
 
     def transfer(
         self,
@@ -165,6 +169,7 @@ class Dancer:
         overrides: tuple[str, ...] | list[str] = (),
         crf: int = 18,
         force: bool = False,
+        person: str | None = None,
         progress: Progress = silent,
     ) -> TransferResult:
         """Make the video.
@@ -176,6 +181,7 @@ class Dancer:
             overrides: `key=value` for the recipe's pose, filters and normalizer.
             crf: H.264 quality, smaller is better and larger.
             force: Replace `out`.
+            person: Whose dance, if there are several people: see `dancekit.data.poses.track_person`.
             progress: Called with (what, done, total): `poses`, `painting`.
 
         Raises:
@@ -194,7 +200,7 @@ class Dancer:
             if taken.exists() and not force:
                 raise OutputExists(taken)
         recipe = self.overridden(overrides)
-        poses = self.poses_of(origin, recipe=recipe, progress=progress)
+        poses = self.poses_of(origin, recipe=recipe, person=person, progress=progress)
         moved, fitted = self.retarget(poses, recipe.normalizer)
         video = None if origin.suffix == ".npz" else probe(origin)
         rate = video.rate if video else Fraction(poses.rate).limit_denominator(1001)
