@@ -152,8 +152,8 @@ def crossing(
     """Two people who move across the picture.
 
     Args:
-        kind: `pass`: each is seen beside the other's shoulders; `hidden`: the one in front is 1.5 times as
-            large and hides the other; `return`: they meet, one hidden, and turn back.
+        kind: `pass`: of one height; `hidden`: the one in front is half as large again and hides the other;
+            `return`: the same, but they turn back where they meet; `pillar`: both go behind a pillar.
         one: Who is in front.
         other: Who is behind.
         plate: The room.
@@ -162,10 +162,21 @@ def crossing(
     """
     height, width = plate.shape[:2]
     t = np.linspace(0, 1, frames)
-    way = t if kind != "return" else 0.55 * (1 - np.abs(2 * t - 1))
-    if kind == "return":  # they slow down where they turn
-        way = 0.55 * np.sin(np.pi * t)
+    way = 0.55 * np.sin(np.pi * t) if kind == "return" else t
     left, right = 0.16 * width, 0.84 * width
-    front = Actor(one, start[0], left + (right - left) * way, height - 8.0, 1.35 if kind != "pass" else 1.0)
+    scale = 1.35 if kind in ("hidden", "return") else 1.0
+    front = Actor(one, start[0], left + (right - left) * way, height - 8.0, scale)
     back = Actor(other, start[1], right + (left - right) * way, height - 50.0, 0.95)
-    return compose(plate, [front, back], frames)
+    scene = compose(plate, [front, back], frames)
+    return _behind_pillar(scene) if kind == "pillar" else scene
+
+
+def _behind_pillar(scene: Scene) -> Scene:
+    """A pillar in the middle of the picture, as broad as hides a person for a second."""
+    frames, visible = scene.frames.copy(), scene.visible.copy()
+    width = frames.shape[2]
+    left, right = round(0.39 * width), round(0.61 * width)
+    shade = np.clip(150 + 60 * np.sin(np.linspace(0.2, 2.9, right - left)), 0, 255)
+    frames[:, :, left:right] = shade[None, None, :, None].astype(np.uint8)
+    inside = (scene.keypoints[..., 0] >= left) & (scene.keypoints[..., 0] <= right)
+    return Scene(frames, scene.keypoints, visible * (1 - inside.mean(-1)))

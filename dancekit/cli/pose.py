@@ -121,12 +121,7 @@ def pose(
     if people:
         from dancekit.cli.pose_people import list_people
 
-        if out is not None or person is not None:
-            raise UsageError(
-                "--people only lists: --out and --person do not go with it",
-                hint=f"dancekit pose {video} --people; then --out FILE.npz --person ID",
-            )
-        list_people(terminal, video, recipe, changes, device, preview, force=force)
+        list_people(terminal, video, recipe, changes, device, preview, force=force, asked=(out, person))
         return
     if out is None:
         raise UsageError("--out is missing", hint=f"dancekit pose {video} --out {video.stem}.npz")
@@ -141,12 +136,7 @@ def pose(
 
     filters: dict[str, Any] = {}
     if is_pose_file(video):
-        if person is not None:
-            raise UsageError(
-                f"{video} is a pose file: --person is for videos", hint="the largest person of it is taken"
-            )
-        if other := [change for change in changes if not change.startswith("filters")]:
-            raise UsageError(f"{other[0]}: a pose file is taken as it is", hint="only filters can be named")
+        _refuse_for_file(video, changes, person)
         poses, speed = read_pose_file(video, size=size, rate=rate, only_one=only_one)
         source = None
         if changes:
@@ -178,6 +168,16 @@ def pose(
         f"person found in {facts['found'] * 100:.1f} %, joints seen {facts['joints_seen'] * 100:.1f} %"
     )
     terminal.json(facts)
+
+
+def _refuse_for_file(file: Path, changes: list[str], person: str | None) -> None:
+    """Refuse what makes sense for a video only."""
+    if person is not None:
+        raise UsageError(
+            f"{file} is a pose file: --person is for videos", hint="the largest person of it is taken"
+        )
+    if other := [change for change in changes if not change.startswith("filters")]:
+        raise UsageError(f"{other[0]}: a pose file is taken as it is", hint="only filters can be named")
 
 
 def _check_outputs(video: Path, outputs: tuple[Path, Path | None, Path | None], *, force: bool) -> None:

@@ -6,6 +6,7 @@ from pathlib import Path
 
 from dancekit.cli.console import Terminal
 from dancekit.cli.options import check_output
+from dancekit.errors import UsageError
 
 
 def list_people(
@@ -17,6 +18,7 @@ def list_people(
     sheet: Path | None,
     *,
     force: bool,
+    asked: tuple[Path | None, str | None] = (None, None),
 ) -> None:
     """List them, and write a picture of them all.
 
@@ -28,12 +30,18 @@ def list_people(
         device: Where it runs.
         sheet: The picture; None for one in the cache folder.
         force: Replace the picture.
+        asked: `--out` and `--person`, which do not go with it.
 
     Raises:
         VideoError: The video cannot be read.
         PoseError: Nobody is in it.
-        UsageError: The backend finds one person only.
+        UsageError: The backend finds one person only, or `asked` holds something.
     """
+    if any(each is not None for each in asked):
+        raise UsageError(
+            "--people only lists: --out and --person do not go with it",
+            hint=f"dancekit pose {video} --people; then --out FILE.npz --person ID",
+        )
     if sheet is not None:
         check_output(sheet, force=force, suffixes=(".png",))
 

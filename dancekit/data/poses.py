@@ -6,7 +6,7 @@ import itertools
 import logging
 import os
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 
 import numpy as np
@@ -62,7 +62,7 @@ class TrackedClip:
 
     poses: PoseSequence
     masks: MaskTrack | None
-    camera: CameraMotion = CameraMotion(0.0)
+    camera: CameraMotion = field(default_factory=lambda: CameraMotion(0.0))
 
     @property
     def steady_poses(self) -> PoseSequence:
