@@ -125,7 +125,7 @@ class BlazePose:
     def look_people(self, frames: Iterable[NDArray[np.uint8]]) -> Iterator[list[Body]]:
         """As `look`, for everybody."""
         crowd = Crowd(
-            find=lambda frame: self._find_all([frame], MOST_PEOPLE)[0],
+            find=lambda frame, view: self._find_all([frame], MOST_PEOPLE, [view])[0],
             look=lambda frame, regions: self._look([frame] * len(regions), regions),
             tracking=self.tracking,
         )
@@ -155,9 +155,11 @@ class BlazePose:
         return [regions[0] if regions else None for regions in self._find_all(frames, 1)]
 
     @torch.inference_mode()
-    def _find_all(self, frames: Sequence[NDArray[np.uint8]], most: int) -> list[list[Region]]:
-        """Run the detector: the regions of the people of each frame, surest first."""
-        squares = [Region.letterbox(frame.shape[1], frame.shape[0]) for frame in frames]
+    def _find_all(
+        self, frames: Sequence[NDArray[np.uint8]], most: int, views: Sequence[Region] | None = None
+    ) -> list[list[Region]]:
+        """Run the detector: the regions of the people of each frame (or of a view of it), surest first."""
+        squares = views or [Region.letterbox(frame.shape[1], frame.shape[0]) for frame in frames]
         size = self._detector.size
         crops = [
             square.crop(frame, size, replicate=False) for square, frame in zip(squares, frames, strict=True)

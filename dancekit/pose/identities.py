@@ -37,6 +37,10 @@ WEAR = 0.16
 KNOWN_AGAIN = 0.35
 """The same distance, below which somebody who was away for long is known again."""
 
+SAME_CLOTHES = 0.93
+"""Likeness of the clothes of three frames and the next three, below which somebody else is looked at."""
+
+_SLIDE = 3
 _GAP = 3  # frames missing within a piece
 _BREAK = 0.35  # similarity below which a track is not continued within a piece
 _ENDS = 8  # frames at the end of a piece that say how fast somebody goes
@@ -85,7 +89,7 @@ def identify(
         Per frame the number of each of its people: 0 is who was seen for most of the clip, largest (lengths of
         the boxes, summed), then 1, ...; -1 for glimpses that are nobody's.
     """
-    pieces = list(_pieces(detections, cuts))
+    pieces = list(_pieces(detections, wears, cuts))
     for piece in pieces:
         _describe(piece, detections, wears, skeleton)
     chains = _join(pieces, detections, rate)
@@ -101,7 +105,9 @@ def identify(
     return numbers
 
 
-def _pieces(detections: Sequence[Detections], cuts: Sequence[int]) -> Iterator[_Piece]:
+def _pieces(
+    detections: Sequence[Detections], wears: Sequence[NDArray[np.float32]], cuts: Sequence[int]
+) -> Iterator[_Piece]:
     """Tracks, broken where somebody beside them appears or disappears."""
     bounds = [0, *cuts, len(detections)]
     for scene, (begin, end) in enumerate(itertools.pairwise(bounds)):
@@ -119,7 +125,8 @@ def _pieces(detections: Sequence[Detections], cuts: Sequence[int]) -> Iterator[_
                 if other is not piece:
                     breaks[index] |= _disturbed(piece, other, detections)
         for index, piece in enumerate(ordered):
-            yield from _broken(piece, sorted(breaks[index]))
+            for part in _broken(piece, sorted(breaks[index])):
+                yield from _broken(part, _changed_clothes(part, wears))
 
 
 def _disturbed(piece: _Piece, other: _Piece, detections: Sequence[Detections]) -> set[int]:
@@ -132,6 +139,21 @@ def _disturbed(piece: _Piece, other: _Piece, detections: Sequence[Detections]) -
         if any(overlap(box, detections[frame].box[boxes[frame]]) > TOUCH / 2 for frame in near):
             found.add(event + after)
     return found
+
+
+def _changed_clothes(piece: _Piece, wears: Sequence[NDArray[np.float32]]) -> list[int]:
+    """Frames at which a piece's person changes what they wear most: the network has slid on to somebody else."""
+    seen = [wears[frame][person] for frame, person in zip(piece.frames, piece.people, strict=True)]
+    alike = np.ones(len(seen) + 1)
+    for at in range(1, len(seen)):
+        before, after = seen[max(at - _SLIDE, 0) : at], seen[at : at + _SLIDE]
+        alike[at] = likeness(np.mean(before, axis=0), np.mean(after, axis=0))
+    alike = np.nan_to_num(alike, nan=1.0)
+    return [
+        piece.frames[at]
+        for at in range(1, len(seen))
+        if alike[at] < SAME_CLOTHES and alike[at] <= min(alike[at - 1], alike[at + 1])
+    ]
 
 
 def _events(piece: _Piece) -> Iterator[tuple[int, int, int]]:
