@@ -40,7 +40,9 @@ KNOWN_AGAIN = 0.35
 SAME_CLOTHES = 0.93
 """Likeness of the clothes of three frames and the next three, below which somebody else is looked at."""
 
+_MIXED = 0.05  # how much more alike to somebody else's clothes
 _SLIDE = 3
+_SURE = 8  # frames of a piece whose clothes are believed
 _GAP = 3  # frames missing within a piece
 _BREAK = 0.35  # similarity below which a track is not continued within a piece
 _ENDS = 8  # frames at the end of a piece that say how fast somebody goes
@@ -94,7 +96,7 @@ def identify(
         _describe(piece, detections, wears, skeleton)
     chains = _join(pieces, detections, rate)
     chains = [chain for chain in chains if sum(len(piece.frames) for piece in chain) >= _SHORT]
-    chains = _know_again(chains)
+    chains = _without_mixtures(_know_again(chains))
     presence = [sum(piece.length * len(piece.frames) for piece in chain) for chain in chains]
     order = sorted(range(len(chains)), key=lambda n: (-presence[n], chains[n][0].first))
     numbers = [[-1] * len(people) for people in detections]
@@ -253,7 +255,10 @@ def _cost(one: _Piece, other: _Piece, detections: Sequence[Detections], rate: fl
 
 def _clothes_cost(one: _Piece, other: _Piece) -> float:
     alike = likeness(one.wears, other.wears)
-    return 0.5 if np.isnan(alike) else float(min(0.5 * (1 - alike) / WEAR**2, 8.0))
+    if np.isnan(alike):
+        return 0.5
+    sure = min(1.0, min(len(one.frames), len(other.frames)) / _SURE)  # while people touch, clothes are mixed
+    return sure * float(min(0.5 * (1 - alike) / WEAR**2, 8.0))
 
 
 def _held_alike(one: _Piece, other: _Piece, detections: Sequence[Detections], size: float) -> float:
@@ -286,6 +291,21 @@ def _know_again(chains: list[list[_Piece]]) -> list[list[_Piece]]:
         if best is None:
             return chains
         chains[best[1]] = sorted([*chains[best[1]], *chains.pop(best[2])], key=lambda piece: piece.first)
+
+
+def _without_mixtures(chains: list[list[_Piece]]) -> list[list[_Piece]]:
+    """Without short pieces that wear what somebody else of the clip wears: a gap is better than another's pose."""
+    wears = [_mean_of(chain, lambda piece: piece.wears) for chain in chains]
+    kept = []
+    for own, chain in enumerate(chains):
+        rest = []
+        for piece in chain:
+            alike = np.nan_to_num([likeness(piece.wears, each) for each in wears], nan=0.0)
+            others = np.delete(alike, own)
+            if len(piece.frames) > _SURE or not len(others) or others.max() < alike[own] + _MIXED:
+                rest.append(piece)
+        kept.append(rest)
+    return [chain for chain in kept if chain]
 
 
 def _unlike(one: list[_Piece], other: list[_Piece]) -> float:
