@@ -79,6 +79,7 @@ def _histogram(frame: NDArray[np.uint8], shapes: list[NDArray[np.float64]]) -> N
     if mask.sum() < _FEWEST:
         return nothing
     lab = cv2.cvtColor(np.ascontiguousarray(frame[top:bottom, left:right]), cv2.COLOR_RGB2LAB)
+    lab = np.clip(lab, _LOW, np.subtract(_HIGH, 1)).astype(np.uint8)  # beyond the ranges is at their ends
     ranges = [edge for pair in zip(_LOW, _HIGH, strict=True) for edge in pair]
     counts = cv2.calcHist([lab], [0, 1, 2], mask, list(BINS), ranges)
     smooth = gaussian_filter(counts.astype(np.float64), 0.6, mode="nearest").ravel()

@@ -243,11 +243,12 @@ def _cost(one: _Piece, other: _Piece, detections: Sequence[Detections], rate: fl
     carried = min(seconds, _CARRY)
     on = np.linalg.norm(there + _speed(one.middle[-_ENDS:], one.frames[-_ENDS:]) * carried * rate - here)
     back = np.linalg.norm(here - _speed(other.middle[:_ENDS], other.frames[:_ENDS]) * carried * rate - there)
-    spread = size * (0.06 + 0.4 * seconds)
+    wide = 1 + seconds / 0.15  # how much less is known of where they are than in the next frame
+    spread = 0.06 * size * wide
     went_on = 0.5 * ((on + back) / 2 / spread) ** 2
     turned = 0.5 * (np.linalg.norm(there - here) / spread) ** 2 + 1.0  # they stopped, or came back
     taller = 0.5 * (np.log(one.length / other.length) / 0.25) ** 2 if min(one.length, other.length) > 0 else 0
-    total = min(went_on, turned) + taller + 0.2 * seconds + _clothes_cost(one, other)
+    total = min(went_on, turned) + 2 * np.log(wide) + taller + _clothes_cost(one, other)
     if frames <= _GAP + 1:
         total += 4 * (1 - _held_alike(one, other, detections, size))
     return float(total)
