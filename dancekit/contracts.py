@@ -111,6 +111,15 @@ class PoseBackend(Protocol):
 
 
 @runtime_checkable
+class FindsPeople(Protocol):
+    """A pose backend whose `detect` follows one person (`spec.max_people` 1), and that can find everybody too."""
+
+    def detect_people(self, frames: Iterable[NDArray[np.uint8]]) -> Iterator[Detections]:
+        """As `PoseBackend.detect`, with everybody in each `Detections`, in any order."""
+        ...
+
+
+@runtime_checkable
 class Filter(Protocol):
     """Cleans a pose sequence: same frames, same skeleton. Never invents a joint without saying so in its docs."""
 

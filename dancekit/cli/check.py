@@ -135,9 +135,11 @@ def _poses_of(
     """The dance's filtered poses, in the skeleton of the target's."""
     from dancekit.build import build_filters
     from dancekit.data.poses import apply_filters, track_person
+    from dancekit.pose.choice import refuse_for_poses
     from dancekit.types import PoseSequence
 
     if source.suffix == ".npz":
+        refuse_for_poses(source, person)
         return PoseSequence.load(source).to(backend.spec.skeleton)
     found = track_person(source, backend, recipe.pose, person=person, progress=display).steady_poses
     return apply_filters(found, build_filters(recipe))

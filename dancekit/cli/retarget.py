@@ -122,9 +122,11 @@ def _poses(
     from dancekit.cli.progress import show_progress
     from dancekit.data.poses import apply_filters, track_person
     from dancekit.filters.report import compare_filtered
+    from dancekit.pose.choice import refuse_for_poses
     from dancekit.types import PoseSequence
 
     if path.suffix == ".npz":
+        refuse_for_poses(path, person)
         return PoseSequence.load(path), None
     backend = build_pose(settings, resolve_device(device))
     with show_progress(terminal) as display:

@@ -14,8 +14,8 @@ from numpy.typing import NDArray
 from dancekit.data.camera import LOST, CameraMotion, CameraSamples, largest_shift, measure_camera
 from dancekit.data.cuts import scenes
 from dancekit.types import PoseSequence
+from dancekit.types.video import Frame
 from dancekit.video import read_frames
-from dancekit.video.read import Frame
 
 
 class ClipReader:

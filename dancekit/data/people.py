@@ -9,14 +9,14 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from fractions import Fraction
 from pathlib import Path
-from typing import Any, Protocol, runtime_checkable
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from dancekit.build import component_id
 from dancekit.config import Component
-from dancekit.contracts import PoseBackend
+from dancekit.contracts import FindsPeople, PoseBackend
 from dancekit.data.cache import cache_folder, content_key
 from dancekit.data.camera import CameraMotion
 from dancekit.data.clip_reader import ClipReader
@@ -36,15 +36,6 @@ FEWEST_FRAMES = 10
 
 SEVERAL = 0.1
 """Share of the frames that show two people or more from which on a clip is one of several people."""
-
-
-@runtime_checkable
-class FindsPeople(Protocol):
-    """A pose backend whose `detect` follows one person, and which can find everybody too."""
-
-    def detect_people(self, frames: Any) -> Any:
-        """As `PoseBackend.detect`, with everybody in each `Detections`."""
-        ...
 
 
 @dataclass(frozen=True, eq=False)

@@ -14,14 +14,13 @@ from numpy.typing import NDArray
 
 from dancekit.build import build_filters, build_pose, component_id, resolve_device
 from dancekit.config import Component, Recipe, load_recipe
-from dancekit.contracts import Filter, PoseBackend
+from dancekit.contracts import Filter, FindsPeople, PoseBackend
 from dancekit.data.cache import cache_folder, content_key
 from dancekit.data.camera import CameraMotion, steady_poses
 from dancekit.data.clip_reader import ClipReader
 from dancekit.data.masks import MaskTrack
 from dancekit.data.people import (
     SEVERAL,
-    FindsPeople,
     Person,
     find_people,
     keep,

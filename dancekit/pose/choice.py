@@ -53,6 +53,19 @@ def parse_choice(text: str) -> Choice:
     raise UsageError(f"--person {text!r} names nobody", hint=FORMS)
 
 
+def refuse_for_poses(file: object, person: str | None) -> None:
+    """Refuse to choose a person in a file of one person's poses.
+
+    Raises:
+        UsageError: A person is named.
+    """
+    if person is not None:
+        raise UsageError(
+            f"{file} holds one person's poses: --person is for videos",
+            hint="leave it away, or name the video",
+        )
+
+
 def choose_person(choice: Choice, boxes: Sequence[NDArray[Any]], size: tuple[int, int]) -> int:
     """Index of the person who is meant.
 

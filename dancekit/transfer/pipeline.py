@@ -44,6 +44,7 @@ from dancekit.data.poses import apply_filters, track_person
 from dancekit.data.progress import Progress, silent
 from dancekit.errors import DancerError, OutputExists, PoseError, UsageError
 from dancekit.model import Painter
+from dancekit.pose.choice import refuse_for_poses
 from dancekit.types import PoseSequence, get_skeleton
 from dancekit.video import VideoWriter, probe
 from dancekit.video.provenance import SYNTHETIC, synthetic_mark
@@ -132,6 +133,7 @@ class Dancer:
         """The source's filtered poses in the dancer's skeleton; `source` is a video or what `dancekit pose` wrote."""
         settings = recipe or self.info.recipe
         if Path(source).suffix == ".npz":
+            refuse_for_poses(source, person)
             poses = PoseSequence.load(source).to(self.info.skeleton)
         else:
             backend = build_pose(settings, self._device)
