@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -265,8 +266,10 @@ _UNITS = {
 def _value(name: str, value: float) -> str:
     if value != value:
         return "unknown"
+    if name == "camera_shift":
+        return f"{value:.2%}" if math.isfinite(value) else "another place"
     return f"{value:.2f}{_UNITS[name]}" if name in _UNITS else f"{value:.0%}"
 
 
 def _number(value: float) -> float | None:
-    return None if value != value else round(float(value), 4)
+    return round(float(value), 4) if math.isfinite(value) else None

@@ -16,6 +16,7 @@ if TYPE_CHECKING:
 LABELS = {
     "files": "reading files",
     "poses": "finding poses",
+    "people": "finding everybody",
     "true poses": "finding poses in the true frames",
     "training frames": "reading the training clip",
     "frames": "cutting frames",

@@ -24,6 +24,7 @@ from dancekit.data import edn_set, training_set
 from dancekit.data.framing import crop
 from dancekit.data.poses import TrackedClip, track_person
 from dancekit.data.progress import Progress, silent
+from dancekit.errors import UsageError
 from dancekit.model import Painter
 from dancekit.training.chain import train_chain
 from dancekit.training.checkpoint import list_checkpoints, load_checkpoint, save_checkpoint
@@ -135,6 +136,8 @@ def train(
             consent=consent,
         )
         return train_chain(one, settings, run)
+    if imported and person is not None:
+        raise UsageError(f"{video} is no video: it has one person", hint="leave --person away")
     if imported and not (resume and run.data.exists()):
         given = edn_set.load(video)
         check_given(settings, given)
