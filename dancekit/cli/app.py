@@ -58,6 +58,9 @@ COMMANDS: dict[str, Lazy] = {
         "dancekit.cli.import_edn:import_edn", "Take a data folder of Everybody Dance Now to train on.", _WORK
     ),
     "zoo": Lazy("dancekit.cli.zoo:app", "Dancers of others to use, and yours to give away.", _WORK),
+    "dancefloor": Lazy(
+        "dancekit.cli.dancefloor:app", "Render dancers with exact ground truth, by seed.", _WORK
+    ),
     "retarget": Lazy(
         "dancekit.cli.retarget:retarget", "Show how a dance is fitted to the target's body and place.", _WORK
     ),

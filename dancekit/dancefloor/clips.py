@@ -1,4 +1,4 @@
-"""What is rendered: clips with their people, motions, room and camera. Plain data: a process of its own renders each."""
+"""What is rendered: clips with their people, motions, room and camera, as plain data for other processes."""
 
 from __future__ import annotations
 
@@ -24,8 +24,8 @@ from dancekit.dancefloor.scene import QUALITIES, Quality
 from dancekit.dancefloor.sets import draw_camera, draw_room
 from dancekit.dancefloor.walk import walk_u_turn
 
-ARM_SPAN = 0.55
-"""Half of what raised arms take, statures."""
+ARM_SPAN = 0.48
+"""Half of what spread arms take, statures."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -87,16 +87,14 @@ def pair_clips(seed: int, frames: int, *, size: tuple[int, int], kind: str, qual
     return clips
 
 
-def _solo(
-    name: str, seed: int, motion: Motion, size: tuple[int, int], quality: Quality, kind: str
-) -> Clip:
+def _solo(name: str, seed: int, motion: Motion, size: tuple[int, int], quality: Quality, kind: str) -> Clip:
     """A person in their own room before their own camera: all three depend on the seed only."""
     rng = np.random.default_rng([seed, 0])
     person = draw_person(rng)
     stature = person.phenotype.stature
     half_width = RANGE_X * 0.5 * stature + ARM_SPAN * stature
     room = draw_room(rng, half_width=half_width)
-    camera = draw_camera(rng, size, stature=stature, half_width=half_width, half_depth=0.3 * stature)
+    camera = draw_camera(rng, size, stature=stature, half_width=half_width, half_depth=0.15 * stature)
     noise = int(rng.integers(2**31)) + sum(map(ord, name))
     return Clip(name, (person,), (motion,), room, camera, quality, noise, {"person": seed, "motion": kind})
 
@@ -111,9 +109,7 @@ def crossing_clip(seed: int, frames: int, *, size: tuple[int, int], quality: Qua
         leg = Rig(body_model(), *body_model().rest(person.phenotype)).leg
         y = -0.38 + 0.76 * number / max(1, count - 1)
         side = 1 if number % 2 else -1
-        motions.append(
-            crossing(frames, seed + number, side=side, half_width=reach / leg, y=y / leg)
-        )
+        motions.append(crossing(frames, seed + number, side=side, half_width=reach / leg, y=y / leg))
     stature = max(person.phenotype.stature for person in people)
     half_width = reach + ARM_SPAN * stature
     room = draw_room(rng, half_width=half_width)

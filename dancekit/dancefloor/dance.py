@@ -145,5 +145,3 @@ class _Groove:
         angles[:, 0] += 7 * self._beats(0.5, r[12] * sign) * self.strength
         bend = angles[:, 3] + 8 * self._beats(1, r[13] * sign) * self.strength
         angles[:, 3] = np.clip(bend, 4, 135)
-
-

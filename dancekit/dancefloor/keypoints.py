@@ -43,9 +43,7 @@ NAMES = (*COCO, *FEET, *_hand_names(), *FACE)
 class KeypointModel:
     """Keypoints of one body; only the vertices they need are skinned."""
 
-    def __init__(
-        self, model: BodyModel, rig: Rig, vertices: Floats, regions: Regions, box: HeadBox
-    ) -> None:
+    def __init__(self, model: BodyModel, rig: Rig, vertices: Floats, regions: Regions, box: HeadBox) -> None:
         self._rig = rig
         rows = [model.joint_names.index(name) for name in (*COCO, *FEET)]
         weights = model.joints[rows]

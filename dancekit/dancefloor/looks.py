@@ -163,9 +163,7 @@ PERSON_B = PersonSpec(
         print_height=0.60,
     ),
     BottomSpec(0.07, 1.84, 0.008, 0.010, smooth=8, pattern=1),
-    HairSpec(
-        length=0.014, volume=0.008, droop=0.8, blobs=(Blob((0, 0.30, 0.50), (0.20, 0.20, 0.19)),)
-    ),
+    HairSpec(length=0.014, volume=0.008, droop=0.8, blobs=(Blob((0, 0.30, 0.50), (0.20, 0.20, 0.19)),)),
     {
         "skin": (226, 178, 150),
         "lips": (190, 84, 84),

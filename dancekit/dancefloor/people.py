@@ -45,7 +45,8 @@ def draw_person(rng: np.random.Generator) -> PersonSpec:
     old = phenotype.age > 0.85
     darkest = min(len(_HAIRS), 3 + 2 * max(0, 5 - lightness))
     hair = _GREY if old and rng.random() < 0.7 else _HAIRS[int(rng.integers(darkest))]
-    colours = _draw_clothes_colours(rng) | {
+    bottom = _draw_bottom(rng)
+    colours = _draw_clothes_colours(rng, bottom.pattern == 0) | {
         "skin": skin,
         "lips": (int(skin[0] * 0.88), int(skin[1] * 0.62), int(skin[2] * 0.66)),
         "hair": _jitter(rng, hair, 5),
@@ -58,7 +59,7 @@ def draw_person(rng: np.random.Generator) -> PersonSpec:
     return PersonSpec(
         phenotype,
         _draw_top(rng),
-        _draw_bottom(rng),
+        bottom,
         _draw_hair(rng, feminine),
         colours,
         wrinkles=(float(rng.uniform(0.008, 0.016)), float(rng.uniform(0.02, 0.04))),
@@ -93,14 +94,18 @@ def _natural_height(phenotype: Phenotype) -> float:
     return float(body_model().rest(phenotype)[0][:, 2].max())
 
 
-def _draw_clothes_colours(rng: np.random.Generator) -> dict[str, Colour]:
+def _draw_clothes_colours(rng: np.random.Generator, denim: bool) -> dict[str, Colour]:
     """Of top, trim, bottom, stripe, shoe, sole, mark: harmonious, and never all dark."""
     hue = rng.random()
     accent = (hue + float(rng.choice([0.08, 0.33, 0.5, 0.62]))) % 1
     light = rng.random() < 0.4
     top = _hsv(hue, rng.uniform(0.05, 0.25) if light else rng.uniform(0.45, 0.85), rng.uniform(0.55, 0.95))
     white = (238, 236, 230)
-    trim = white if not light and rng.random() < 0.5 else _hsv(accent, rng.uniform(0.5, 0.85), rng.uniform(0.4, 0.9))
+    trim = (
+        white
+        if not light and rng.random() < 0.5
+        else _hsv(accent, rng.uniform(0.5, 0.85), rng.uniform(0.4, 0.9))
+    )
     dark = rng.random() < 0.65
     bottom = _hsv(
         rng.uniform(0.55, 0.68) if dark else accent,
@@ -108,6 +113,9 @@ def _draw_clothes_colours(rng: np.random.Generator) -> dict[str, Colour]:
         rng.uniform(0.14, 0.38) if dark else rng.uniform(0.45, 0.8),
     )
     stripe = _hsv(accent, rng.uniform(0.5, 0.8), rng.uniform(0.6, 0.95))
+    if denim:  # what it is faded to
+        r, g, b = (int(0.6 * c + 68) for c in bottom)
+        stripe = (r, g, b)
     shoe = white if rng.random() < 0.5 else _hsv(rng.random(), rng.uniform(0.3, 0.8), rng.uniform(0.3, 0.9))
     mark = _hsv(rng.random(), 0.6, 0.4) if shoe == white else white
     return {

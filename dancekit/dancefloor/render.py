@@ -17,8 +17,8 @@ from dancekit import __version__
 from dancekit.dancefloor.actor import Bones
 from dancekit.dancefloor.clips import Clip
 from dancekit.dancefloor.flow import FlowTracker
-from dancekit.dancefloor.joints import FPS, between
 from dancekit.dancefloor.jit import Floats
+from dancekit.dancefloor.joints import FPS, between
 from dancekit.dancefloor.motion import Motion
 from dancekit.dancefloor.person import Person
 from dancekit.dancefloor.retarget import Performance, retarget
@@ -115,7 +115,12 @@ def render_clip(
     stage = _Stage(clip)
     tracker = FlowTracker(stage.scene.actors, clip.camera) if flow else None
     credits = CREDITS + (f" {MOCAP_CREDITS}" if "recordings" in clip.made_from else "")
-    provenance = {"program": f"dancekit {__version__}", "clip": clip.name, "credits": credits, **clip.made_from}
+    provenance = {
+        "program": f"dancekit {__version__}",
+        "clip": clip.name,
+        "credits": credits,
+        **clip.made_from,
+    }
     truth = TruthRecorder(clip.camera, [person.height for person in stage.people], provenance)
     setup = time.process_time() - began
     with VideoWriter(
@@ -134,7 +139,9 @@ def render_clip(
             buffers = stage.scene.buffers
             tracks = [each.motion for each in stage.performances]
             truth.add(
-                np.stack([p.keypoints.places(*s.bones, s.face) for p, s in zip(stage.people, stances, strict=True)]),
+                np.stack(
+                    [p.keypoints.places(*s.bones, s.face) for p, s in zip(stage.people, stances, strict=True)]
+                ),
                 frame.covered,
                 buffers.depth,
                 buffers.samples,
@@ -148,7 +155,9 @@ def render_clip(
             progress(clip.name, number + 1, len(clip))
     truth.save(out / f"{clip.name}.npz")
     seconds = time.process_time() - began - setup
-    return Rendered(clip.name, len(clip), seconds, setup, max(foot_slide(each) for each in stage.performances))
+    return Rendered(
+        clip.name, len(clip), seconds, setup, max(foot_slide(each) for each in stage.performances)
+    )
 
 
 class _Stage:
@@ -218,5 +227,3 @@ def foot_slide(performance: Performance) -> float:
 def default_jobs() -> int:
     """As many processes as this one may use cores."""
     return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
-
-

@@ -39,7 +39,10 @@ class Rig:
         self._weights, self._vertices = model.weights, vertices
         self.sole_thickness = SOLE_THICKNESS
         self.hips = 0.5 * (self.head("upperleg01.L") + self.head("upperleg01.R"))
-        self.leg_bones = (self._length("upperleg01.L", "lowerleg01.L"), self._length("lowerleg01.L", "foot.L"))
+        self.leg_bones = (
+            self._length("upperleg01.L", "lowerleg01.L"),
+            self._length("lowerleg01.L", "foot.L"),
+        )
         self.from_t_pose = self._t_pose()
         self.sole, self.toe_joint = {}, {}
         for side in "LR":
@@ -75,7 +78,9 @@ class Rig:
         return float(np.linalg.norm(self.head(end) - self.head(begin)))
 
     def _numbers(self, side: str, *prefixes: str) -> list[int]:
-        return [n for n, name in enumerate(self.names) if name.endswith("." + side) and name.startswith(prefixes)]
+        return [
+            n for n, name in enumerate(self.names) if name.endswith("." + side) and name.startswith(prefixes)
+        ]
 
     def _t_pose(self) -> dict[str, Floats]:
         out = {}
@@ -102,7 +107,12 @@ class Rig:
         return sole[np.argmax(sole[:, 1])] * [1, 1, 0], ball, tip[np.argmin(tip[:, 1])] * [1, 1, 0]
 
     def pose(
-        self, rotations: Floats, root: Floats, *, gaze: Sequence[float] | Floats, fingers: Sequence[float] | Floats
+        self,
+        rotations: Floats,
+        root: Floats,
+        *,
+        gaze: Sequence[float] | Floats,
+        fingers: Sequence[float] | Floats,
     ) -> tuple[Floats, Floats]:
         """Every bone's rotation (J, 3, 3) from rest and position (J, 3).
 
@@ -117,7 +127,9 @@ class Rig:
         for side, sign, bend in (("L", 1.0, fingers[0]), ("R", -1.0, fingers[1])):
             self._pose_leg(turned, rotations, side)
             self._pose_arm(turned, rotations, side)
-            self._curl(turned, rotations[J["hand." + side]] @ self.from_t_pose["hand." + side], side, sign, bend)
+            self._curl(
+                turned, rotations[J["hand." + side]] @ self.from_t_pose["hand." + side], side, sign, bend
+            )
         places = np.zeros((len(self.names), 3))
         places[0] = root + rotations[J["pelvis"]] @ (self.rest[0] - self.hips)
         offsets = self.rest - self.rest[self.parents]
@@ -154,7 +166,8 @@ class Rig:
     def _pose_arm(self, turned: Floats, rotations: Floats, side: str) -> None:
         clavicle = rotations[J["clav." + side]]
         upper, fore, hand = (
-            rotations[J[f"{part}.{side}"]] @ self.from_t_pose[f"{part}.{side}"] for part in ("uarm", "farm", "hand")
+            rotations[J[f"{part}.{side}"]] @ self.from_t_pose[f"{part}.{side}"]
+            for part in ("uarm", "farm", "hand")
         )
         turned[self.index("clavicle." + side)] = between(rotations[J["chest"]], clavicle, 0.85)
         turned[self.index("shoulder01." + side)] = clavicle

@@ -216,9 +216,7 @@ def _cast_room(
                     p[k] += n[k] * 2e-3
                 dim = _dimming(p, surface, walls, pool) / (samples * samples)
                 for light in range(basis.shape[0]):
-                    facing = (
-                        n[0] * basis[light, 2, 0] + n[1] * basis[light, 2, 1] + n[2] * basis[light, 2, 2]
-                    )
+                    facing = n[0] * basis[light, 2, 0] + n[1] * basis[light, 2, 1] + n[2] * basis[light, 2, 2]
                     if facing <= 0:
                         continue
                     _, blocked, _ = _hit_box(p, basis[light, 2], boxes, 3.0)

@@ -86,9 +86,7 @@ class Scene:
     def __init__(self, people: Sequence[Person], room: Room, quality: Quality, *, seed: int = 0) -> None:
         self.room, self.quality = room, quality
         firsts = np.cumsum([0, *(len(person.faces) for person in people)])
-        self.actors = [
-            Actor(person, int(first)) for person, first in zip(people, firsts, strict=False)
-        ]
+        self.actors = [Actor(person, int(first)) for person, first in zip(people, firsts, strict=False)]
         self.buffers = Buffers(room.camera.size, quality.samples)
         self._rng = np.random.default_rng(seed)
         self._faces: Ints = firsts
@@ -116,9 +114,7 @@ class Scene:
         covered /= moments
         shadow = np.empty((*self._places.shape[:2], 3), np.float32)
         rig = self.room.rig
-        shade_room(
-            *(self._places, self._normals, maps, rig.basis, rig.rgb, centre, half, 2.2 * half, shadow)
-        )
+        shade_room(*(self._places, self._normals, maps, rig.basis, rig.rgb, centre, half, 2.2 * half, shadow))
         behind = self.room.radiance * soften(shadow, self._on_wall, (width, height))
         for number, actor in enumerate(self.actors):
             share = covered[number] / np.maximum(alpha, 1e-9)
@@ -140,7 +136,11 @@ class Scene:
         half = max(self._reach, 0.5 * float(np.linalg.norm(high - low)) + 0.02)
         if len(self.actors) > 1:
             half = math.ceil(half / 0.25) * 0.25
-        side = math.ceil(self.quality.shadow * half / self._reach) if len(self.actors) > 1 else self.quality.shadow
+        side = (
+            math.ceil(self.quality.shadow * half / self._reach)
+            if len(self.actors) > 1
+            else self.quality.shadow
+        )
         vertices, faces, offset = [], [], 0
         for actor, stance in zip(self.actors, stances, strict=True):
             points, triangles = actor.caster(stance.bones)

@@ -11,7 +11,7 @@ from dancekit.dancefloor.lights import LightSpec
 from dancekit.dancefloor.rooms import Box, RoomSpec
 from dancekit.dancefloor.walls import FLAT, STUDIO
 
-HEADROOM = 1.36
+HEADROOM = 1.30
 """Height of what the camera must see, statures: raised arms, a jump, and some floor before the feet."""
 
 
@@ -52,7 +52,11 @@ def _draw_light(rng: np.random.Generator) -> LightSpec:
     fill = rng.uniform(0, 0.5, 3) if rng.random() < 0.4 else np.zeros(3)
     bounce = np.array([1.2, 1.0, 0.8]) * rng.uniform(0.12, 0.19)
     return LightSpec(
-        key_dir=(side * float(rng.uniform(0.35, 0.9)), -float(rng.uniform(0.6, 1.0)), float(rng.uniform(0.7, 1.2))),
+        key_dir=(
+            side * float(rng.uniform(0.35, 0.9)),
+            -float(rng.uniform(0.6, 1.0)),
+            float(rng.uniform(0.7, 1.2)),
+        ),
         key_rgb=(float(key[0]), float(key[1]), float(key[2])),
         key_spread=float(rng.uniform(0.15, 0.4)),
         sky_rgb=(float(sky[0]), float(sky[1]), float(sky[2])),
@@ -98,7 +102,19 @@ def _furniture(rng: np.random.Generator, x: float, width: float, wall: float) ->
         r, g, b = rng.uniform(0.05, 0.6, 3)
         back = wall - depth / 2
         boxes.append(
-            (at, back - 0.1, height, at + wide, back + 0.1, height + tall, float(r), float(g), float(b), 0.2, -1)
+            (
+                at,
+                back - 0.1,
+                height,
+                at + wide,
+                back + 0.1,
+                height + tall,
+                float(r),
+                float(g),
+                float(b),
+                0.2,
+                -1,
+            )
         )
         at += wide + float(rng.uniform(0.02, 0.1))
     return boxes

@@ -119,6 +119,37 @@ def _wrap(material: int) -> tuple[float, float, float]:
 
 
 @jit
+def _surface(
+    material: int,
+    x: float,
+    y: float,
+    z: float,
+    at: Attributes,
+    patterns: Ints,
+    palette: Floats,
+    layout: Floats,
+    front: Floats,
+    back: Floats,
+    eyes: Floats,
+    ndh: float,
+) -> Surface:
+    """Colour and highlight of a material at a rest place with its attributes."""
+    if material == SKIN:
+        return skin_colour(x, y, z, at[4] * 1024, 1024 - at[5] * 1024, palette, ndh)
+    if material == EYE:
+        return eye_colour(x, y, z, eyes, palette, ndh)
+    if material == MOUTH:
+        return 0.10, 0.03, 0.03, 0.0
+    if material == TOP:
+        return _top_colour(x, y, z, at, patterns[0], palette, layout, front, back, ndh)
+    if material == BOTTOM:
+        return bottom_colour(x, y, z, at, patterns[1], palette, ndh)
+    if material == SHOE:
+        return shoe_colour(x, y, z, at, palette, ndh)
+    return hair_colour(at, palette, ndh)
+
+
+@jit
 def shade(
     face_ids: Ints,
     weight1: Floats,
@@ -198,7 +229,7 @@ def shade(
             m = materials[t]
             facing = nx * vx + ny * vy + nz * vz
             inside = 1.0
-            if facing < 0 and (m == TOP or m == BOTTOM or m >= HAIR):
+            if facing < 0 and (m in (TOP, BOTTOM) or m >= HAIR):
                 nx, ny, nz, facing = -nx, -ny, -nz, -facing
                 inside = 0.35
             hx, hy, hz = _unit(vx + key_dir[0], vy + key_dir[1], vz + key_dir[2])
@@ -212,21 +243,8 @@ def shade(
                 _mix(attributes, a, b, c, 5, q0, q1, q2),
                 _mix(attributes, a, b, c, 6, q0, q1, q2),
             )
-            if m == SKIN:
-                surface = skin_colour(x, y, z, at[4] * 1024, 1024 - at[5] * 1024, palette, ndh)
-            elif m == EYE:
-                surface = eye_colour(x, y, z, eyes, palette, ndh)
-            elif m == MOUTH:
-                surface = (0.10, 0.03, 0.03, 0.0)
-            elif m == TOP:
-                surface = _top_colour(x, y, z, at, patterns[0], palette, layout, front, back, ndh)
-            elif m == BOTTOM:
-                surface = bottom_colour(x, y, z, at, patterns[1], palette, ndh)
-            elif m == SHOE:
-                surface = shoe_colour(x, y, z, at, palette, ndh)
-            else:
-                surface = hair_colour(at, palette, ndh)
-            if m == TOP or m == BOTTOM:
+            surface = _surface(m, x, y, z, at, patterns, palette, layout, front, back, eyes, ndh)
+            if m in (TOP, BOTTOM):
                 surface = (surface[0] * inside, surface[1] * inside, surface[2] * inside, surface[3])
             wrap_red, wrap_blue, rim = _wrap(m)
             seen = q0 * key[a] + q1 * key[b] + q2 * key[c]

@@ -16,7 +16,9 @@ from dancekit.dancefloor.jit import Floats, Ints, Singles, inlined, jit
 
 
 @jit
-def depth_map(vertices: Floats, faces: Ints, basis: Floats, centre: Floats, half: float, out: Singles) -> None:
+def depth_map(
+    vertices: Floats, faces: Ints, basis: Floats, centre: Floats, half: float, out: Singles
+) -> None:
     """Depth of the nearest surface along a light's direction (smaller is nearer the light).
 
     Args:

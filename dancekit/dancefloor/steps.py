@@ -71,7 +71,8 @@ class StepPlan:
 
     def __post_init__(self) -> None:
         self.feet = {
-            side: [Step(0.0, (sign * STANCE / 2, 0.0), sign * 0.12, 0)] for side, sign in (("L", 1), ("R", -1))
+            side: [Step(0.0, (sign * STANCE / 2, 0.0), sign * 0.12, 0)]
+            for side, sign in (("L", 1), ("R", -1))
         }
 
     def draw(self, beats: int, kinds: tuple[str, ...]) -> None:
@@ -85,7 +86,9 @@ class StepPlan:
             direction = 1 if left else -1
             forth = float(
                 np.clip(
-                    self.rng.normal(-0.6 * self._centre[1], self.depth), -1.875 * self.depth, 1.875 * self.depth
+                    self.rng.normal(-0.6 * self._centre[1], self.depth),
+                    -1.875 * self.depth,
+                    1.875 * self.depth,
                 )
             )
             size = self.rng.uniform(0.75, 1.15)

@@ -123,7 +123,9 @@ class TruthRecorder:
         """Write the file, whole; the same truth gives the same bytes."""
         one = len(self.heights) == 1
 
-        def stacked(values: list[NDArray[np.generic]] | list[Floats], kind: type[np.generic]) -> NDArray[np.generic]:
+        def stacked(
+            values: list[NDArray[np.generic]] | list[Floats], kind: type[np.generic]
+        ) -> NDArray[np.generic]:
             together = np.asarray(values, kind)
             return together[:, 0] if one else together
 
@@ -204,7 +206,8 @@ class ClipTruth:
         """
         if self.flow is None or not 0 <= frame < len(self.flow[0]):
             raise PoseError(
-                f"{self.path} has no flow from frame {frame}", hint="render it with --flow; the last frame has none"
+                f"{self.path} has no flow from frame {frame}",
+                hint="render it with --flow; the last frame has none",
             )
         bits, moves, seen = self.flow
         counts = np.unpackbits(bits[: frame + 1], axis=2, count=self.camera.size[0]).sum((1, 2))
@@ -237,7 +240,9 @@ class ClipTruth:
             return data[name] if several else data[name][:, None]
 
         centre = np.float32(float(data["pixel_centre"])) if "pixel_centre" in data else np.float32(0.5)  # type: ignore[arg-type]
-        width, height = np.asarray(data["frame_size"]).tolist() if "frame_size" in data else [int(data["size"])] * 2  # type: ignore[call-overload]
+        width, height = (
+            np.asarray(data["frame_size"]).tolist() if "frame_size" in data else [int(data["size"])] * 2
+        )  # type: ignore[call-overload]
         moves = data.get("flow_moves")
         flow = None
         if moves is not None:
@@ -259,5 +264,3 @@ class ClipTruth:
             provenance=json.loads(str(data["provenance"])) if "provenance" in data else {},
             flow=flow,
         )
-
-
