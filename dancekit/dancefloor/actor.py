@@ -86,8 +86,15 @@ class Actor:
         skin(rest, p.skinned.bones, p.skinned.weights, p.rig.rest, *bones, self.posed)
         vertex_normals(self.posed, p.faces, p.weld, self.normals)
         wrinkle(
-            *(self.posed, self.normals, p.skinned.rest, p.cloth, self._edges, self._lengths),
-            *(*p.spec.wrinkles, self._squeeze, self._degree),
+            self.posed,
+            self.normals,
+            p.skinned.rest,
+            p.cloth,
+            self._edges,
+            self._lengths,
+            *p.spec.wrinkles,
+            self._squeeze,
+            self._degree,
         )
         vertex_normals(self.posed, p.faces, p.weld, self.normals)
 
@@ -103,8 +110,17 @@ class Actor:
         """Read the lights at the vertices of the current pose."""
         bias = 1.6 * 2 * half / maps.shape[1]
         light_vertices(
-            *(self.posed, self.normals, maps, rig.basis, rig.rgb, rig.is_key, centre, half, bias),
-            *(self._ambient, self._key),
+            self.posed,
+            self.normals,
+            maps,
+            rig.basis,
+            rig.rgb,
+            rig.is_key,
+            centre,
+            half,
+            bias,
+            self._ambient,
+            self._key,
         )
 
     def rasterize(self, buffers: Buffers, xy: Floats, z: Floats) -> None:
@@ -112,9 +128,18 @@ class Actor:
         p, k = self.person, buffers.samples
         at = (xy + 0.5) * k
         rasterize(
-            *(np.ascontiguousarray(at[:, 0]), np.ascontiguousarray(at[:, 1]), 1.0 / z),
-            *(p.faces, p.materials, p.cut, p.hair, self.first),
-            *(buffers.depth, buffers.face_ids, buffers.weight1, buffers.weight2),
+            np.ascontiguousarray(at[:, 0]),
+            np.ascontiguousarray(at[:, 1]),
+            1.0 / z,
+            p.faces,
+            p.materials,
+            p.cut,
+            p.hair,
+            self.first,
+            buffers.depth,
+            buffers.face_ids,
+            buffers.weight1,
+            buffers.weight2,
         )
 
     def shade(
@@ -129,10 +154,28 @@ class Actor:
         """Colour this person's samples within a part of the buffers."""
         p = self.person
         shade(
-            *(buffers.face_ids[where], buffers.weight1[where], buffers.weight2[where], self.first),
-            *(p.faces, p.materials, p.skinned.rest, p.attributes, self.posed, self.normals),
-            *(self._ambient, self._key, eye, rig.key_dir, rig.key_rgb),
-            *(self._palette, self._patterns, *self._prints, self._layout, self._eyes, colour, alpha),
+            buffers.face_ids[where],
+            buffers.weight1[where],
+            buffers.weight2[where],
+            self.first,
+            p.faces,
+            p.materials,
+            p.skinned.rest,
+            p.attributes,
+            self.posed,
+            self.normals,
+            self._ambient,
+            self._key,
+            eye,
+            rig.key_dir,
+            rig.key_rgb,
+            self._palette,
+            self._patterns,
+            *self._prints,
+            self._layout,
+            self._eyes,
+            colour,
+            alpha,
         )
 
 

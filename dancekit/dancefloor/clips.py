@@ -115,8 +115,14 @@ def crossing_clip(seed: int, frames: int, *, size: tuple[int, int], quality: Qua
     room = draw_room(rng, half_width=half_width)
     camera = draw_camera(rng, size, stature=stature, half_width=half_width, half_depth=0.7)
     return Clip(
-        *(f"crossing_{seed:04d}", people, tuple(motions), room, camera, quality),
-        *(int(rng.integers(2**31)), {"crossing": seed}),
+        f"crossing_{seed:04d}",
+        people,
+        tuple(motions),
+        room,
+        camera,
+        quality,
+        int(rng.integers(2**31)),
+        {"crossing": seed},
     )
 
 

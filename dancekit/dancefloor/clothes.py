@@ -94,7 +94,7 @@ class Tailor:
         cut[self.regions.head > 0.3] = -1
         below = arm > 0.9
         cut[below] = np.minimum(cut[below], sleeve[below])
-        return cut
+        return np.asarray(cut)
 
     def _bottom_cut(self) -> Floats:
         leg = self.regions.leg

@@ -68,8 +68,9 @@ def make_hair(
     parts = []
     for k in range(spec.layers):
         t = k / max(1, spec.layers - 1)
-        thick = spec.volume + spec.length * t
-        thick = thick * (0.35 + 0.65 * edge) * (0.75 + 0.35 * np.clip(up[used], 0, 1))
+        thick = (
+            (spec.volume + spec.length * t) * (0.35 + 0.65 * edge) * (0.75 + 0.35 * np.clip(up[used], 0, 1))
+        )
         hang = np.array([0, 0.15, -0.25]) * (spec.length * t * spec.droop)
         layer = np.full(len(used), t)
         attributes = np.stack([cut[used] - 0.004 * t, azimuth, elevation, layer, *r.T], 1)

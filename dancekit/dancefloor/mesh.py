@@ -31,7 +31,7 @@ def smoothed(values: Floats, faces: Ints, rounds: int) -> Floats:
 def normals_of(vertices: Floats, faces: Ints) -> Floats:
     """(V, 3) area-weighted unit normals."""
     out = np.zeros_like(vertices)
-    vertex_normals(vertices, faces, np.arange(len(vertices)), out)
+    vertex_normals(vertices, faces, np.arange(len(vertices), dtype=np.int32), out)
     return out
 
 

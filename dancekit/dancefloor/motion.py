@@ -11,6 +11,7 @@ import dataclasses
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -71,7 +72,7 @@ class Motion:
     def __getitem__(self, frames: slice) -> Motion:
         return Motion(*(getattr(self, field.name)[frames] for field in dataclasses.fields(self)))
 
-    def replace(self, **changes: Floats) -> Motion:
+    def replace(self, **changes: Any) -> Motion:
         """A copy with some tracks replaced."""
         return dataclasses.replace(self, **changes)
 

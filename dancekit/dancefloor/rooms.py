@@ -72,9 +72,22 @@ class Room:
         paint = np.array([box[6:] for box in spec.boxes], float).reshape(-1, 5)
         walls = np.array([spec.wall, spec.left, spec.right])
         _cast_room(
-            *(spec.kind, camera.eye, camera.rotation, camera.focal, samples, walls, np.array(spec.tint)),
-            *(boxes, paint, posters(), self.rig.basis, self.rig.rgb, np.array(spec.pool)),
-            *(self.radiance, self.places, self.normals),
+            spec.kind,
+            camera.eye,
+            camera.rotation,
+            camera.focal,
+            samples,
+            walls,
+            np.array(spec.tint),
+            boxes,
+            paint,
+            posters(),
+            self.rig.basis,
+            self.rig.rgb,
+            np.array(spec.pool),
+            self.radiance,
+            self.places,
+            self.normals,
         )
 
 
@@ -144,7 +157,8 @@ def _dimming(p: Floats, surface: int, walls: Floats, pool: Floats) -> float:
     if surface < 2:
         k *= 0.75 + 0.25 * smoothstep(0.0, 0.6, min(p[0] - walls[1], walls[2] - p[0]))
     r2 = ((p[0] - pool[0]) ** 2 + (p[1] - pool[1]) ** 2 + (p[2] - pool[2]) ** 2) / (pool[3] ** 2)
-    return k * (pool[4] + (1 - pool[4]) * 1.25 / (1 + r2))
+    bright: float = pool[4] + (1 - pool[4]) * 1.25 / (1 + r2)
+    return k * bright
 
 
 @jit

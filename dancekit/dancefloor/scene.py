@@ -114,7 +114,7 @@ class Scene:
         covered /= moments
         shadow = np.empty((*self._places.shape[:2], 3), np.float32)
         rig = self.room.rig
-        shade_room(*(self._places, self._normals, maps, rig.basis, rig.rgb, centre, half, 2.2 * half, shadow))
+        shade_room(self._places, self._normals, maps, rig.basis, rig.rgb, centre, half, 2.2 * half, shadow)
         behind = self.room.radiance * soften(shadow, self._on_wall, (width, height))
         for number, actor in enumerate(self.actors):
             share = covered[number] / np.maximum(alpha, 1e-9)

@@ -95,7 +95,8 @@ def _top_colour(
 
 @inlined
 def _mix(values: Floats, a: int, b: int, c: int, k: int, q0: float, q1: float, q2: float) -> float:
-    return q0 * values[a, k] + q1 * values[b, k] + q2 * values[c, k]
+    mixed: float = q0 * values[a, k] + q1 * values[b, k] + q2 * values[c, k]
+    return mixed
 
 
 @inlined

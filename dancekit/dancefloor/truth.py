@@ -188,7 +188,7 @@ class ClipTruth:
     @property
     def people(self) -> int:
         """P."""
-        return self.keypoints.shape[1]
+        return int(self.keypoints.shape[1])
 
     def __len__(self) -> int:
         return len(self.keypoints)
@@ -239,10 +239,9 @@ class ClipTruth:
         def with_people(name: str) -> NDArray[np.generic]:
             return data[name] if several else data[name][:, None]
 
-        centre = np.float32(float(data["pixel_centre"])) if "pixel_centre" in data else np.float32(0.5)  # type: ignore[arg-type]
-        width, height = (
-            np.asarray(data["frame_size"]).tolist() if "frame_size" in data else [int(data["size"])] * 2
-        )  # type: ignore[call-overload]
+        centre = float(np.asarray(data["pixel_centre"], float)) if "pixel_centre" in data else 0.5
+        side = int(np.asarray(data["size"], int))
+        size = np.asarray(data.get("frame_size", np.array([side, side])), int)
         moves = data.get("flow_moves")
         flow = None
         if moves is not None:
@@ -250,7 +249,7 @@ class ClipTruth:
             flow = np.asarray(data["flow_bits"], np.uint8), np.asarray(moves, np.int16), seen
         return cls(
             path=path,
-            keypoints=np.asarray(with_people("keypoints"), np.float32) - centre,
+            keypoints=np.asarray(with_people("keypoints"), np.float32) - np.float32(centre),
             visibility=np.asarray(with_people("visibility"), np.uint8),
             places=np.asarray(with_people("keypoints3d"), np.float32),
             masks=np.asarray(with_people("mask_bits"), np.uint8),
@@ -258,8 +257,8 @@ class ClipTruth:
             camera=Camera(
                 np.asarray(data["camera_eye"], float),
                 np.asarray(data["camera_R"], float),
-                float(data["camera_f"]),  # type: ignore[arg-type]
-                (int(width), int(height)),
+                float(np.asarray(data["camera_f"], float)),
+                (int(size[0]), int(size[1])),
             ),
             provenance=json.loads(str(data["provenance"])) if "provenance" in data else {},
             flow=flow,

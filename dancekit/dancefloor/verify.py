@@ -11,6 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from dancekit.dancefloor.jit import Bools, Singles
+from dancekit.dancefloor.joints import FPS
 from dancekit.dancefloor.keypoints import NAMES
 from dancekit.dancefloor.truth import VISIBLE, ClipTruth
 from dancekit.data.progress import Progress, silent
@@ -149,7 +150,7 @@ def _missed(truth: ClipTruth, frames: NDArray[np.uint8]) -> float | None:
 
 
 def _all_masks(truth: ClipTruth, frame: int) -> Bools:
-    return np.any([truth.mask(frame, person) for person in range(truth.people)], axis=0)
+    return np.asarray(np.any([truth.mask(frame, person) for person in range(truth.people)], axis=0))
 
 
 def empty_room(frames: NDArray[np.uint8], masks: Bools) -> tuple[Singles, Bools]:
@@ -166,19 +167,18 @@ def empty_room(frames: NDArray[np.uint8], masks: Bools) -> tuple[Singles, Bools]
         > 0
     )
     some[grown] = np.nan
-    known = ~grown.all(0)
-    plate = np.zeros(some.shape[1:], np.float32)
+    known = np.asarray(~grown.all(0))
+    plate = np.zeros(frames.shape[1:], np.float32)
     plate[known] = np.nanmedian(some[:, known], axis=0)
     return plate, known
 
 
 def _slide(truth: ClipTruth) -> float | None:
     """90th percentile of the speed of the slower of heel and big toe of planted feet, metres a second."""
-    rate = float(25)
     speeds = []
     for k, side in enumerate(("left", "right")):
         ends = [NAMES.index(f"{side}_{part}") for part in ("heel", "big_toe")]
-        moves = np.linalg.norm(np.diff(truth.places[:, :, ends, :2], axis=0), axis=-1).min(-1) * rate
+        moves = np.linalg.norm(np.diff(truth.places[:, :, ends, :2], axis=0), axis=-1).min(-1) * FPS
         speeds.append(moves[truth.contact[1:, :, k] & truth.contact[:-1, :, k]])
     planted = np.concatenate(speeds)
     return float(np.percentile(planted, 90)) if len(planted) else None
