@@ -19,7 +19,11 @@ WORTH_SAYING = 0.1
 
 def transfer(
     source: Annotated[
-        Path, typer.Argument(metavar="SOURCE|POSE.npz", help="A video, or what dancekit pose wrote.")
+        Path,
+        typer.Argument(
+            metavar="SOURCE|POSE.npz|MOTION",
+            help="A video, what dancekit pose wrote, or a dance that ships (dancekit ls motions).",
+        ),
     ],
     overrides: Overrides = None,
     dancer: Annotated[
@@ -48,6 +52,7 @@ def transfer(
     Examples:
       dancekit transfer idol.mp4 --dancer runs/me/dancer.safetensors
       dancekit transfer idol.mp4 --dancer demo
+      dancekit transfer pop_116 --dancer demo
       dancekit transfer idol.mp4 --dancer me.safetensors --full-frame
       dancekit transfer idol.npz --dancer me.safetensors normalizer=identity
     """
@@ -66,6 +71,7 @@ def transfer(
     from dancekit.transfer import Dancer
     from dancekit.video import probe
 
+    source = _find_source(source)
     if source.suffix != ".npz":
         probe(source)
     with show_progress(terminal) as display:
@@ -97,3 +103,12 @@ def transfer(
             "fitted": dict(result.fitted),
         }
     )
+
+
+def _find_source(source: Path) -> Path:
+    """The file that is named, or else the dance of the motion library."""
+    from dancekit.zoo.motions import find_motion
+
+    if source.exists() or source.suffix or len(source.parts) != 1:
+        return source
+    return find_motion(source.name) or source
