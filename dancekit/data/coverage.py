@@ -96,7 +96,7 @@ class PoseRange:
     The distance of two poses is the mean over the joints that both have, after the shift that brings the means
     of those joints together: a pose that was filmed elsewhere in the picture is the same pose. (On the shipped
     dancer it ranks held-out frames by their painting error better than the distance in place does:
-    `benchmarks/coverage.py`.) The length of that shift is how far the places are apart. Both limits are the 99th
+    `benchmarks/pose_coverage.py`.) The length of that shift is how far the places are apart. Both limits are the 99th
     percentile of the distances of filmed poses to the nearest one at least a second away in time, and at least
     `LEAST_POSE` and `LEAST_PLACE` of the person's height.
 
