@@ -121,7 +121,7 @@ class Scene:
             middle = actor.posed[:, :2].mean(0)
             mirror_on_floor(behind, self.room, middle, light * share[..., None], covered[number])
         picture = develop(behind * (1 - alpha[..., None]) + light, self.room, self._rng)
-        return Frame(picture, np.round(covered * 255).astype(np.uint8))
+        return Frame(picture, (covered * 255).astype(np.uint8))  # rounded down: half is not "more than half"
 
     def _pose(self, bones: Sequence[Bones], stances: Sequence[Stance]) -> None:
         for actor, each, stance in zip(self.actors, bones, stances, strict=True):

