@@ -131,6 +131,42 @@ class ResnetBlock(nn.Module):
         return x + self.conv_block(x)  # type: ignore[no-any-return]
 
 
+class Segmented(nn.Sequential):
+    """A sequence that can trade time for memory: gradient checkpointing (Chen et al. 2016).
+
+    With `segments` > 0 and while gradients are needed, only what lies between so many segments is kept for the
+    backward pass; the rest is computed again then. The numbers are the same.
+    """
+
+    segments = 0
+
+    def forward(self, input: Tensor) -> Tensor:
+        """Through all layers."""
+        if not (self.segments and self.training and torch.is_grad_enabled()):
+            return super().forward(input)  # type: ignore[no-any-return]
+        from torch.utils.checkpoint import checkpoint
+
+        layers = list(self)
+        length = -(-len(layers) // self.segments)
+        for start in range(0, len(layers), length):
+            input = checkpoint(nn.Sequential(*layers[start : start + length]), input, use_reentrant=False)
+        return input
+
+
+def use_gradient_checkpointing(network: nn.Module) -> bool:
+    """Let all sequences of a network that can do so keep less for the backward pass; whether there is one.
+
+    Raises:
+        ValueError: It has batch norm, whose running statistics the second pass would move again.
+    """
+    found = [module for module in network.modules() if isinstance(module, Segmented)]
+    if found and any(isinstance(module, nn.BatchNorm2d) for module in network.modules()):
+        raise ValueError("batch norm would see every batch twice")
+    for module in found:
+        module.segments = max(2, round(len(module) ** 0.5))
+    return bool(found)
+
+
 def global_generator(
     *,
     in_channels: int,
@@ -141,7 +177,7 @@ def global_generator(
     norm: Norm,
     bias: bool = True,
     dropout: bool = False,
-) -> nn.Sequential:
+) -> Segmented:
     """pix2pixHD's GlobalGenerator as one sequence; the indices are those of the original's state dict.
 
     7x7 convolution, `n_down` halvings that double the channels, `n_blocks` residual blocks, `n_down`
@@ -161,7 +197,7 @@ def global_generator(
     for level in reversed(range(n_down)):
         layers += doubling(ngf * 2**level, norm, bias=bias)
     layers += to_image(ngf, out_channels)
-    return nn.Sequential(*layers)
+    return Segmented(*layers)
 
 
 def halving(channels: int, norm: Norm, *, bias: bool = True) -> list[nn.Module]:
@@ -195,3 +231,8 @@ def shrink(x: Tensor) -> Tensor:
 def channels_last(x: Tensor) -> Tensor:
     """The same image tensor in the memory layout in which convolutions run fastest here."""
     return x.contiguous(memory_format=torch.channels_last)
+
+
+def at_least_single(x: Tensor) -> Tensor:
+    """The same numbers in single precision if they come from a network in half; others as they are."""
+    return x.float() if x.dtype in (torch.bfloat16, torch.float16) else x

@@ -51,10 +51,10 @@ class VGG19(nn.Module):
                     piece.add_module(str(index), nn.MaxPool2d(2) if pool else nn.ReLU(inplace=True))
             self.add_module(f"slice{number}", piece)
 
-    def forward(self, images: Tensor) -> list[Tensor]:
-        """(N, 3, H, W) to five maps, finest first, each half the size of the one before."""
+    def forward(self, images: Tensor, layers: int = 0) -> list[Tensor]:
+        """(N, 3, H, W) to five maps, finest first, each half the size of the one before; or to the first so many."""
         maps = []
-        for number in range(1, len(SLICES) + 1):
+        for number in range(1, min(layers or len(SLICES), len(SLICES)) + 1):
             images = self.get_submodule(f"slice{number}")(images)
             maps.append(images)
         return maps
