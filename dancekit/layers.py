@@ -143,7 +143,7 @@ class Segmented(nn.Sequential):
     def forward(self, input: Tensor) -> Tensor:
         """Through all layers."""
         if not (self.segments and self.training and torch.is_grad_enabled()):
-            return super().forward(input)  # type: ignore[no-any-return]
+            return super().forward(input)  # type: ignore[no-any-return,no-untyped-call]
         from torch.utils.checkpoint import checkpoint
 
         layers = list(self)

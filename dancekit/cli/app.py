@@ -61,10 +61,14 @@ COMMANDS: dict[str, Lazy] = {
     "retarget": Lazy(
         "dancekit.cli.retarget:retarget", "Show how a dance is fitted to the target's body and place.", _WORK
     ),
+    "estimate": Lazy(
+        "dancekit.cli.estimate:estimate", "Say what a training needs in time, memory and disk.", _WORK
+    ),
     "ls": Lazy("dancekit.cli.ls:ls", "List components, recipes and protocols.", _LOOK),
     "show": Lazy("dancekit.cli.show:show", "Show a component, a recipe, a dancer or a pose file.", _LOOK),
     "cp": Lazy("dancekit.cli.cp:cp", "Copy a packaged recipe, to change it.", _LOOK),
     "validate": Lazy("dancekit.cli.validate:validate", "Check recipes and say all that is wrong.", _LOOK),
+    "cache": Lazy("dancekit.cli.cache:app", "What is kept from being computed again: list, clear.", _LOOK),
     "doctor": Lazy("dancekit.cli.doctor:doctor", "Say what this installation can use.", _LOOK),
 }
 

@@ -38,8 +38,8 @@ class Perceptual:
         sha256: What the file's sha256 must be, 64 hexadecimal digits; "" for unchecked.
         normalize: Give the backbone the colour statistics that it was trained with.
         layer_weights: Factor of each map, finest first; empty for pix2pixHD's with VGG19, equal ones otherwise.
-        layers: Only so many maps, finest first, are compared, and the network is run no further; 0 for all.
-            VGG19's three finest take less than half of the time.
+        layers: Only so many maps, finest first, are compared; 0 for all. VGG19 and timm's networks are
+            run no further.
         scale: Frames are shrunk to this share of their size first; a half takes a quarter of the time.
         crop: `person` looks only at the square around the person, unscaled: the time goes with its area. `frame`
             looks at everything. (BlazePose always looks at the person.)
@@ -88,7 +88,7 @@ class Perceptual:
             self.network = vgg.load_vgg19(weights, sha256)
             usual = vgg.WEIGHTS
         else:
-            self.network, self.statistics = _timm_features(backbone, weights, sha256)
+            self.network, self.statistics = _timm_features(backbone, weights, sha256, layers)
         if self.network is not None:
             self.network.eval().requires_grad_(False)
         self.layer_weights = layer_weights or (usual[:layers] if layers else usual)
@@ -162,7 +162,7 @@ def shrink_to(images: Tensor, scale: float) -> Tensor:
 
 
 def _timm_features(
-    name: str, weights: str, sha256: str
+    name: str, weights: str, sha256: str, layers: int
 ) -> tuple[nn.Module, tuple[tuple[float, ...], tuple[float, ...]]]:
     """A timm feature extractor with the weights of a file, and the colour statistics it was trained with.
 
@@ -185,8 +185,9 @@ def _timm_features(
         )
     check_digest(path, sha256)
     try:
-        network: Any = timm.create_model(name, features_only=True, pretrained=False)
-    except (RuntimeError, AttributeError, TypeError) as error:
+        wanted: dict[str, Any] = {"out_indices": tuple(range(layers))} if layers else {}
+        network: Any = timm.create_model(name, features_only=True, pretrained=False, **wanted)
+    except (RuntimeError, AttributeError, TypeError, IndexError, AssertionError) as error:
         raise UsageError(f"perceptual: timm's {name} hands out no features: {error}") from None
     found, own = read_state_dict(path), network.state_dict()
     wrong = [key for key in own if key not in found or found[key].shape != own[key].shape]

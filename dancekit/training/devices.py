@@ -131,7 +131,7 @@ def compile_generator(
 
 
 def _by_torch(network: nn.Module) -> None:
-    network.compile(dynamic=False)  # type: ignore[no-untyped-call]
+    network.compile(dynamic=False)
 
 
 def _picture_and_gradients(network: nn.Module, probe: Tensor) -> list[Tensor]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import math
 import random
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import ExitStack, contextmanager
@@ -15,11 +16,13 @@ from torch import Tensor, nn
 from dancekit.build import PaintingParts, TrainingParts, build_augmentations, build_painting, build_training
 from dancekit.config import Recipe, Stage
 from dancekit.contracts import Augmentation, LossView
+from dancekit.data.framing import crop
 from dancekit.data.training_set import TrainingSet
 from dancekit.errors import DancekitError
-from dancekit.training.batch import Batch, draw_clips, make_batch
 from dancekit.layers import at_least_single
-from dancekit.training.devices import choose_precision, save_memory
+from dancekit.model import Painter
+from dancekit.training.batch import Batch, draw_clips, make_batch
+from dancekit.training.devices import choose_precision, compile_generator, save_memory
 from dancekit.training.ema import EMA
 from dancekit.training.pool import ImagePool
 from dancekit.training.prefetch import Prefetcher
@@ -98,7 +101,40 @@ class TrainingState:
         torch.manual_seed(self.recipe.train.seed * 1_000_003 + self.step)
         record = self.learn(stage, *self._batches.get(self.step))
         self.step += 1
-        return record
+        painter = self.optimizers.get("generator") or next(iter(self.optimizers.values()))
+        return record | {"lr": painter.param_groups[0]["lr"]}
+
+    def compile(self) -> None:
+        """Compile the generator, if the recipe wishes it and the weights are those that training begins with.
+
+        The discriminators stay as they are: a compiled backward pass cannot run in two parts, and judging the
+        painted view once for both sides saves more.
+
+        Raises:
+            DancekitError: It cannot be compiled, and the recipe insists.
+        """
+        settings, (width, height) = self.recipe.train, self.recipe.size
+        generator = self.networks["generator"].train()
+        channels = self.painting.temporal.generator_channels(self.painting.renderer.spec.channels)
+        shape = (settings.batch, channels, height, width)
+        probe = torch.linspace(-1e3, 1e3, math.prod(shape)).sin().view(shape).to(self.device)
+        with self.precision.autocast():
+            compile_generator(generator, settings, probe)
+
+    @contextmanager
+    def painter(self) -> Iterator[Painter]:
+        """Within the block a painter with the averaged weights."""
+        generator, face = self.networks["generator"], self.networks["face"]
+        with self.averages["generator"].applied(generator), self.averages["face"].applied(face):
+            plate = crop(self.data.plate, self.data.window)
+            yield Painter(self.painting, self.data.target.skeleton, plate, self.device)
+
+    def broken(self) -> str:
+        """The name of a network with a weight that is not finite; "" if all are well."""
+        for name, network in self.networks.items():
+            if not all(bool(torch.isfinite(weight).all()) for weight in network.state_dict().values()):
+                return name
+        return ""
 
     def close(self) -> None:
         """End what works in the background."""

@@ -193,7 +193,8 @@ def last_sample(features: Sequence[Sequence[Tensor]]) -> Maps:
 @dataclass(frozen=True, eq=False)
 class _Verdict:
     """What a critic gave: its own loss if it learns, its maps of the true view, and those of the painted view if
-    they were computed with the painters' gradient."""
+    they were computed with the painters' gradient.
+    """
 
     loss: Tensor | None
     real: Maps
@@ -240,9 +241,7 @@ def _look_through(network: nn.Module, view: Tensor) -> Maps:
         network.requires_grad_(True)
 
 
-def _painters_side(
-    each: Judgement, truth: Maps, fake: Maps, record: dict[str, float], step: int
-) -> Tensor:
+def _painters_side(each: Judgement, truth: Maps, fake: Maps, record: dict[str, float], step: int) -> Tensor:
     real = [[layer.detach() for layer in scale] for scale in truth]
     mask = each.view.view_mask
     if each.last_only:
