@@ -114,7 +114,8 @@ class PlainLoop:
         self.optimizer_d.zero_grad()
         (0.5 * (d_fake + d_real)).backward()
         self.optimizer_d.step()
-        return {name: float(value) for name, value in losses.items()} | {"d": float(d_fake + d_real) / 2}
+        losses["d"] = (d_fake + d_real) / 2
+        return {name: float(value.detach()) for name, value in losses.items()}
 
     def paint(self, labels: list[Tensor]) -> list[Tensor]:
         if not self.pair:

@@ -13,6 +13,8 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
+from dancekit.convolutions import Conv2d, ConvTranspose2d
+
 Norm = Literal["instance", "batch"]
 
 
@@ -117,12 +119,12 @@ class ResnetBlock(nn.Module):
         super().__init__()
         self.conv_block = nn.Sequential(
             nn.ReflectionPad2d(1),
-            nn.Conv2d(channels, channels, 3, bias=bias),
+            Conv2d(channels, channels, 3, bias=bias),
             make_norm(norm, channels),
             nn.ReLU(inplace=True),
             *([nn.Dropout(0.5)] if dropout else []),
             nn.ReflectionPad2d(1),
-            nn.Conv2d(channels, channels, 3, bias=bias),
+            Conv2d(channels, channels, 3, bias=bias),
             make_norm(norm, channels),
         )
 
@@ -187,7 +189,7 @@ def global_generator(
     """
     layers: list[nn.Module] = [
         nn.ReflectionPad2d(3),
-        nn.Conv2d(in_channels, ngf, 7, bias=bias),
+        Conv2d(in_channels, ngf, 7, bias=bias),
         make_norm(norm, ngf),
         nn.ReLU(inplace=True),
     ]
@@ -203,7 +205,7 @@ def global_generator(
 def halving(channels: int, norm: Norm, *, bias: bool = True) -> list[nn.Module]:
     """Half the size, twice the channels: C to 2 C; an odd side is rounded up."""
     return [
-        nn.Conv2d(channels, channels * 2, 3, stride=2, padding=1, bias=bias),
+        Conv2d(channels, channels * 2, 3, stride=2, padding=1, bias=bias),
         make_norm(norm, channels * 2),
         nn.ReLU(inplace=True),
     ]
@@ -212,7 +214,7 @@ def halving(channels: int, norm: Norm, *, bias: bool = True) -> list[nn.Module]:
 def doubling(channels: int, norm: Norm, *, bias: bool = True) -> list[nn.Module]:
     """Twice the size, half the channels: 2 C to C."""
     return [
-        nn.ConvTranspose2d(channels * 2, channels, 3, stride=2, padding=1, output_padding=1, bias=bias),
+        ConvTranspose2d(channels * 2, channels, 3, stride=2, padding=1, output_padding=1, bias=bias),
         make_norm(norm, channels),
         nn.ReLU(inplace=True),
     ]
@@ -220,7 +222,7 @@ def doubling(channels: int, norm: Norm, *, bias: bool = True) -> list[nn.Module]
 
 def to_image(channels: int, out_channels: int) -> list[nn.Module]:
     """Features to an image in [-1, 1]."""
-    return [nn.ReflectionPad2d(3), nn.Conv2d(channels, out_channels, 7), nn.Tanh()]
+    return [nn.ReflectionPad2d(3), Conv2d(channels, out_channels, 7), nn.Tanh()]
 
 
 def shrink(x: Tensor) -> Tensor:

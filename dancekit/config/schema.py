@@ -168,6 +168,8 @@ class TrainConfig(_Model):
             from a global generator into a local one, say. Empty for random weights.
         precision: `fp32`; `bf16` runs the networks in bfloat16 (weights, losses and optimizers stay in single
             precision); `auto` takes bf16 where the device has units for it. Without them bf16 is slower.
+        winograd: On a CPU, 3x3 convolutions by Winograd's algorithm, which rounds a little more: `auto` where it is
+            faster on this machine (measured once, at the beginning of a run), `on`, `off`.
         compile: `on` compiles the generator by torch.compile and checks it against the uncompiled one first;
             `auto` goes on without, with a warning, where that fails; `off`.
         gradient_checkpointing: Less memory for more time: the generator's inner results are computed again for
@@ -194,6 +196,7 @@ class TrainConfig(_Model):
     hold_out: Annotated[float, Field(ge=0, le=0.9)] = 0.0
     start_from: str = ""
     precision: Literal["fp32", "bf16", "auto"] = "fp32"
+    winograd: Literal["off", "on", "auto"] = "auto"
     compile: Literal["off", "on", "auto"] = "off"
     gradient_checkpointing: bool = False
     prefetch: Annotated[int, Field(ge=0, le=64)] = 2

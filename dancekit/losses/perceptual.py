@@ -12,6 +12,7 @@ from pydantic import Field
 from torch import Tensor, nn
 
 from dancekit.contracts import LossView, PoseNetwork, WeightFile
+from dancekit.convolutions import winograd_used
 from dancekit.errors import IncompatibleParts, OfflineError, UsageError
 from dancekit.layers import at_least_single, channels_last
 from dancekit.losses import vgg
@@ -147,7 +148,8 @@ class Perceptual:
         if self.normalize:
             mean, std = (images.new_tensor(each).view(1, 3, 1, 1) for each in self.statistics)
             images = ((images + 1) / 2 - mean) / std
-        images = channels_last(images)
+        # without gradients of weights both layouts are as fast; Winograd's algorithm wants the plain one
+        images = images.contiguous() if winograd_used(self.network) else channels_last(images)
         if isinstance(self.network, vgg.VGG19):
             maps: Maps = self.network(images, self.layers)
         else:

@@ -11,6 +11,7 @@ from pathlib import Path
 
 from torch import Tensor, nn
 
+from dancekit.convolutions import Conv2d
 from dancekit.errors import ChecksumError, DancekitError, OfflineError
 from dancekit.weights.fetch import weights_folder
 from dancekit.weights.header import file_sha256
@@ -44,7 +45,7 @@ class VGG19(nn.Module):
             piece = nn.Sequential()
             for index in range(convolutions[0], convolutions[-1] + 2):
                 if index in convolutions:
-                    piece.add_module(str(index), nn.Conv2d(channels, widths[index], 3, padding=1))
+                    piece.add_module(str(index), Conv2d(channels, widths[index], 3, padding=1))
                     channels = widths[index]
                 else:
                     pool = index in POOLS

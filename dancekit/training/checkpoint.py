@@ -54,6 +54,7 @@ def save_checkpoint(folder: Path, state: TrainingState, *, score: float | None =
                 write_safetensors(part / f"{name}.pool.safetensors", pool.state(), {"format": "pt"})
         facts: dict[str, Any] = {
             "step": state.step,
+            "winograd": state.winograd,
             "ema_updates": {name: ema.updates for name, ema in state.averages.items()},
         }
         if score is not None:
@@ -134,6 +135,7 @@ def load_checkpoint(path: Path, state: TrainingState) -> None:
         if (saved := path / f"{name}.pool.safetensors").exists():
             pool.load(read_tensors(saved), state.device)
     state.step = int(facts["step"])
+    state.use_winograd(bool(facts.get("winograd", False)))  # as it began, whatever is faster today
 
 
 def _flatten(optimizer: torch.optim.Optimizer) -> dict[str, Tensor]:

@@ -5,7 +5,7 @@ than rounding.
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass
 from pathlib import Path
@@ -14,6 +14,7 @@ import torch
 from torch import Tensor, nn
 
 from dancekit.config.schema import TrainConfig
+from dancekit.convolutions import use_winograd, winograd_pays
 from dancekit.errors import DancekitError, IncompatibleParts
 from dancekit.layers import at_least_single, use_gradient_checkpointing
 
@@ -65,6 +66,14 @@ def has_bfloat16_units(device: str) -> bool:
     except OSError:
         return False
     return "amx_bf16" in flags
+
+
+def choose_winograd(wanted: str, device: str, networks: Iterable[nn.Module]) -> bool:
+    """What `train.winograd` means on a device: `auto` measures, if there is a convolution that it suits."""
+    if wanted == "off" or device != "cpu":
+        return False
+    suits = sum(use_winograd(network, False) for network in networks)
+    return bool(suits) and (wanted == "on" or winograd_pays())
 
 
 def save_memory(generator: nn.Module, name: str) -> None:

@@ -16,13 +16,14 @@ from torch import Tensor, nn
 from dancekit.build import PaintingParts, TrainingParts, build_augmentations, build_painting, build_training
 from dancekit.config import Recipe, Stage
 from dancekit.contracts import Augmentation, LossView
+from dancekit.convolutions import use_winograd
 from dancekit.data.framing import crop
 from dancekit.data.training_set import TrainingSet
 from dancekit.errors import DancekitError
 from dancekit.layers import at_least_single
 from dancekit.model import Painter
 from dancekit.training.batch import Batch, draw_clips, make_batch
-from dancekit.training.devices import choose_precision, compile_generator, save_memory
+from dancekit.training.devices import choose_precision, choose_winograd, compile_generator, save_memory
 from dancekit.training.ema import EMA
 from dancekit.training.pool import ImagePool
 from dancekit.training.prefetch import Prefetcher
@@ -71,11 +72,25 @@ class TrainingState:
         self.pools = {name: ImagePool(recipe.train.pool) for name in ("discriminator", "face_discriminator")}
         if recipe.train.gradient_checkpointing:
             save_memory(self.networks["generator"], recipe.generator.name)
+        self.winograd = False
+        self.use_winograd(choose_winograd(recipe.train.winograd, device, self._by_convolutions()))
         self.precision = choose_precision(recipe.train.precision, device)
         self.share_pass = True
         self.averages = {name: EMA(self.networks[name], recipe.train.ema) for name in ("generator", "face")}
         self._starts = data.starts(self.painting.temporal.clip_length, hold_out=recipe.train.hold_out)
         self._batches = Prefetcher(self._make_batches, depth=recipe.train.prefetch, end=recipe.train.steps)
+
+    def use_winograd(self, wanted: bool) -> None:
+        """Run 3x3 convolutions by Winograd's algorithm or by torch's; a resumed run goes on as it began."""
+        self.winograd = wanted
+        for network in self._by_convolutions():
+            use_winograd(network, wanted)
+
+    def _by_convolutions(self) -> list[nn.Module]:
+        """All networks, those of the losses too."""
+        objectives = (self.training.objective, self.training.face_objective)
+        looked_through = [getattr(loss, "network", None) for each in objectives for _, _, loss in each.terms]
+        return [*self.networks.values(), *(each for each in looked_through if isinstance(each, nn.Module))]
 
     # ---- where we are --------------------------------------------------------------------------------------
 
