@@ -323,7 +323,7 @@ def test_winograd_gives_torchs_numbers_and_gradients(padding: int, batch: int) -
         results.append([y, *first, *second])
     assert results[1][0].grad_fn.name() == "_WinogradBackward"
     for one, other in zip(*results, strict=True):
-        torch.testing.assert_close(other.double(), one, rtol=0, atol=1e-4 * float(one.abs().max()))
+        torch.testing.assert_close(other.double(), one, rtol=0, atol=1e-4 * float(one.detach().abs().max()))
 
 
 def test_winograd_only_where_it_suits() -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import errno
 import json
 import logging
@@ -169,7 +170,7 @@ def test_a_kill_between_a_checkpoint_and_its_note_loses_nothing(tmp_path: Path) 
     state.step = 2
     save_checkpoint(run.checkpoints, state, score=99.0)  # killed here
     assert read_best(run.checkpoints)[0] == 1  # type: ignore[index]
-    again, _, _ = begin(tmp_path, "train.keep.best=true")
+    again = TrainingState(state.recipe, state.data, "cpu")
     load_checkpoint(list_checkpoints(run.checkpoints)[-1], again)
     Saver(again, run, saver.facts)
     assert read_best(run.checkpoints) == (2, 99.0)
@@ -177,6 +178,7 @@ def test_a_kill_between_a_checkpoint_and_its_note_loses_nothing(tmp_path: Path) 
 
 def test_the_score_is_of_held_out_frames_in_the_mask(tmp_path: Path) -> None:
     state, _, saver = begin(tmp_path, "train.hold_out=0.3")
+    state.data = dataclasses.replace(state.data, plate=state.data.plate.copy())  # it was the first frame
     moments = fixed_moments(state.data, 0.3)
     assert set(moments) <= {7, 8, 9} and len(moments) == 5
     assert min(fixed_moments(state.data, 0.0)) < 7
