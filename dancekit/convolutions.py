@@ -33,14 +33,14 @@ class Conv2d(nn.Conv2d):
     def forward(self, input: Tensor) -> Tensor:
         """As the parent."""
         if self.winograd and self.suits_winograd() and _plain_cpu(input, self.weight) and _is_large(input):
-            return _Winograd.apply(input, self.weight, self.bias, self.padding)  # type: ignore[no-any-return,no-untyped-call]
+            return _Winograd.apply(input, self.weight, self.bias, self.padding)  # type: ignore[no-any-return]
         if (
             self.padding_mode == "zeros"
             and not isinstance(self.padding, str)
             and copies_pay(input, self.weight)
         ):
             strides = (self.stride, self.padding, self.dilation, False, (0, 0), self.groups)
-            return _Convolution.apply(input, self.weight, self.bias, strides)  # type: ignore[no-any-return,no-untyped-call]
+            return _Convolution.apply(input, self.weight, self.bias, strides)  # type: ignore[no-any-return]
         return super().forward(input)
 
     def suits_winograd(self) -> bool:
@@ -63,15 +63,24 @@ class ConvTranspose2d(nn.ConvTranspose2d):
         if output_size is not None or not copies_pay(input, self.weight):
             return super().forward(input, output_size)
         strides = (self.stride, self.padding, self.dilation, True, self.output_padding, self.groups)
-        return _Convolution.apply(input, self.weight, self.bias, strides)  # type: ignore[no-any-return,no-untyped-call]
+        return _Convolution.apply(input, self.weight, self.bias, strides)  # type: ignore[no-any-return]
 
 
 def use_winograd(network: nn.Module, wanted: bool = True) -> int:
-    """Let the convolutions of a network that suit it run by Winograd's algorithm; how many there are."""
+    """Let the convolutions of a network that suit it run by Winograd's algorithm; how many there are.
+
+    Where torch comes without NNPACK they stay as they are.
+    """
     found = [each for each in network.modules() if isinstance(each, Conv2d) and each.suits_winograd()]
     for module in found:
-        module.winograd = wanted
+        module.winograd = wanted and has_winograd()
     return len(found)
+
+
+@functools.cache
+def has_winograd() -> bool:
+    """Whether this torch has NNPACK and the CPU suits it; asking also starts it up."""
+    return bool(torch.backends.nnpack.is_available())  # type: ignore[no-untyped-call]
 
 
 def winograd_used(network: nn.Module) -> bool:
@@ -82,7 +91,7 @@ def winograd_used(network: nn.Module) -> bool:
 @functools.cache
 def winograd_pays() -> bool:
     """Whether it is there and clearly faster on this machine; measured once, for a fifth of a second."""
-    if not torch.backends.nnpack.is_available():  # type: ignore[no-untyped-call]
+    if not has_winograd():
         return False
     x, weight = torch.ones(1, 256, 64, 64), torch.ones(256, 256, 3, 3)
     clock = time.process_time if torch.get_num_threads() == 1 else time.perf_counter

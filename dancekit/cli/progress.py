@@ -109,8 +109,8 @@ class Bars:
         )
         self._tasks: dict[str, TaskID] = {}
         self._done: dict[str, int] = {}
-        self._live = Live(console=console, redirect_stdout=False, get_renderable=self._shown)
         self._line = ""
+        self._live = Live(console=console, redirect_stdout=False, get_renderable=self._shown)
 
     def _shown(self) -> RenderableType:
         from rich.console import Group

@@ -14,8 +14,8 @@ import torch
 from torch import Tensor, nn
 
 from dancekit.config.schema import TrainConfig
-from dancekit.convolutions import use_winograd, winograd_pays
-from dancekit.errors import DancekitError, IncompatibleParts
+from dancekit.convolutions import has_winograd, use_winograd, winograd_pays
+from dancekit.errors import DancekitError, IncompatibleParts, UsageError
 from dancekit.layers import at_least_single, use_gradient_checkpointing
 
 _LOG = logging.getLogger(__name__)
@@ -69,9 +69,15 @@ def has_bfloat16_units(device: str) -> bool:
 
 
 def choose_winograd(wanted: str, device: str, networks: Iterable[nn.Module]) -> bool:
-    """What `train.winograd` means on a device: `auto` measures, if there is a convolution that it suits."""
+    """What `train.winograd` means on a device: `auto` measures, if there is a convolution that it suits.
+
+    Raises:
+        UsageError: `on`, and it is not there.
+    """
     if wanted == "off" or device != "cpu":
         return False
+    if wanted == "on" and not has_winograd():
+        raise UsageError("train.winograd=on, but this torch has no NNPACK", hint="train.winograd=auto")
     suits = sum(use_winograd(network, False) for network in networks)
     return bool(suits) and (wanted == "on" or winograd_pays())
 

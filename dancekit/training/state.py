@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import logging
 import math
 import random
 from collections.abc import Callable, Iterator, Sequence
@@ -16,7 +17,7 @@ from torch import Tensor, nn
 from dancekit.build import PaintingParts, TrainingParts, build_augmentations, build_painting, build_training
 from dancekit.config import Recipe, Stage
 from dancekit.contracts import Augmentation, LossView
-from dancekit.convolutions import use_winograd
+from dancekit.convolutions import has_winograd, use_winograd
 from dancekit.data.framing import crop
 from dancekit.data.training_set import TrainingSet
 from dancekit.errors import DancekitError
@@ -29,6 +30,8 @@ from dancekit.training.pool import ImagePool
 from dancekit.training.prefetch import Prefetcher
 from dancekit.training.schedules import rate_factor
 from dancekit.training.step import Critic, Judgement, learn
+
+_LOG = logging.getLogger(__name__)
 
 
 class TrainingState:
@@ -82,6 +85,10 @@ class TrainingState:
 
     def use_winograd(self, wanted: bool) -> None:
         """Run 3x3 convolutions by Winograd's algorithm or by torch's; a resumed run goes on as it began."""
+        if wanted and not has_winograd():
+            _LOG.warning(
+                "this run began with Winograd's algorithm, which this torch has not: it rounds otherwise"
+            )
         self.winograd = wanted
         for network in self._by_convolutions():
             use_winograd(network, wanted)

@@ -149,8 +149,8 @@ def _backward_together(
         judges = {each.critic: critics[each.critic] for each in judgements}
         loss.backward(inputs=_weights(_learning(judges.values())), retain_graph=shared)  # type: ignore[no-untyped-call]
     total = _sum(terms)
-    assert total is not None
-    total.backward(inputs=_weights(painters))  # type: ignore[no-untyped-call]
+    if total is not None and total.requires_grad:  # there are steps without any loss, see `every`
+        total.backward(inputs=_weights(painters))  # type: ignore[no-untyped-call]
 
 
 def _backward_first(
@@ -177,8 +177,8 @@ def _backward_first(
         fake = _look_through(network, each.fake) if real else []
         terms.append(_painters_side(each, real, fake, record, step))
     total = _sum(terms)
-    assert total is not None
-    total.backward(inputs=_weights(painters))  # type: ignore[no-untyped-call]
+    if total is not None and total.requires_grad:  # there are steps without any loss, see `every`
+        total.backward(inputs=_weights(painters))  # type: ignore[no-untyped-call]
 
 
 def last_sample(features: Sequence[Sequence[Tensor]]) -> Maps:
