@@ -20,6 +20,13 @@ from dancekit.training.checkpoint import load_checkpoint, save_checkpoint
 from dancekit.training.devices import choose_precision, compile_generator
 from dancekit.training.state import TrainingState
 
+
+@pytest.fixture(autouse=True)
+def _warnings_are_heard(caplog: pytest.LogCaptureFixture) -> None:
+    """Whatever -q of a command before has made of the logger."""
+    caplog.set_level(logging.WARNING, logger="dancekit")
+
+
 TWO_STAGES = [BODY, Stage(name="face", share=1.0, modules=["generator", "face"], judge="frame")]
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import errno
+import logging
 import os
 import time
 from fractions import Fraction
@@ -22,6 +23,13 @@ from dancekit.errors import DancekitError
 from dancekit.training.estimate import made_up_target
 from dancekit.types import get_skeleton
 from dancekit.video import VideoWriter
+
+
+@pytest.fixture(autouse=True)
+def _warnings_are_heard(caplog: pytest.LogCaptureFixture) -> None:
+    """Whatever -q of a command before has made of the logger."""
+    caplog.set_level(logging.WARNING, logger="dancekit")
+
 
 SIZE = (64, 48)
 FRAMES = 6

@@ -29,6 +29,13 @@ from dancekit.training.state import TrainingState
 from dancekit.training.watch import Diverged
 from dancekit.types import get_skeleton
 
+
+@pytest.fixture(autouse=True)
+def _warnings_are_heard(caplog: pytest.LogCaptureFixture) -> None:
+    """Whatever -q of a command before has made of the logger."""
+    caplog.set_level(logging.WARNING, logger="dancekit")
+
+
 SMALL = [
     "size=[32, 32]",
     "face=none",
