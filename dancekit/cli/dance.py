@@ -222,6 +222,7 @@ def _train(
             force=not going_on,
             progress=stop.progress,
             should_stop=stop.should_stop,
+            on_record=display.note,
             on_preview=show,
         )
 

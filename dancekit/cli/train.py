@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from dancekit.cli.console import INTERRUPTED, Terminal
+from dancekit.cli.console import Terminal
 from dancekit.cli.options import (
     Device,
     Force,
@@ -65,6 +65,9 @@ def train(
         str,
         typer.Option("--data-licence", metavar="SPDX", help="Of the video; written into the dancer file."),
     ] = "",
+    tensorboard: Annotated[
+        bool, typer.Option("--tensorboard", help="Write for TensorBoard too; train.loggers=[tensorboard].")
+    ] = False,
     force: Force = False,
     device: Device = "auto",
     seed: Seed = None,
@@ -75,8 +78,9 @@ def train(
     """Train a dancer on a video of the target.
 
     The run folder holds the dancer (dancer.safetensors), previews,
-    metrics.jsonl and checkpoints. Ctrl-C stops after the running step and
-    keeps everything; --resume goes on, exactly as if nothing had happened.
+    curves.png, metrics.jsonl and checkpoints; dancekit show RUN sums it up.
+    Ctrl-C (or SIGTERM) stops after the running step and keeps everything;
+    --resume goes on, exactly as if nothing had happened.
 
     Examples:
       dancekit train --target me.mp4
@@ -116,6 +120,8 @@ def train(
         probe(target)  # first: it needs no torch
     from dancekit.training import train as train_dancer
 
+    if tensorboard:
+        changes = [*changes, "train.loggers=[tensorboard]"]
     settings = load_recipe(recipe, changes)
     with show_progress(terminal) as display, StopOnInterrupt(display, terminal.warn) as stop:
         result = train_dancer(
@@ -127,6 +133,7 @@ def train(
             force=force,
             progress=stop.progress,
             should_stop=stop.should_stop,
+            on_record=display.note,
             licence=licence,
             consent=consent,
             subject="rendered" if rendered else "person" if consent else "",
@@ -137,7 +144,7 @@ def train(
         again = f"dancekit train --target {target} --out {run} --resume"
         named = "" if recipe == "quick" else f" --recipe {recipe}"
         terminal.log(f"to go on: {' '.join([again + named, *changes])}")
-        raise SystemExit(INTERRUPTED)  # said already, not an error
+        raise SystemExit(stop.exit_code)  # said already, not an error
 
 
 def _report(terminal: Terminal, result: TrainResult, steps: int) -> None:

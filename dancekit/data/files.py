@@ -52,8 +52,12 @@ def write_png(path: Path, rgb: NDArray[Any]) -> None:
 
 
 @contextmanager
-def appearing_folder(folder: Path) -> Iterator[Path]:
-    """A folder that is filled under another name and appears whole or not at all; one of its name is replaced.
+def appearing_folder(folder: Path, *, replace: bool = True) -> Iterator[Path]:
+    """A folder that is filled under another name and appears whole or not at all.
+
+    Args:
+        folder: Its name.
+        replace: Whether one that is there in the end is replaced; else that one stays.
 
     Raises:
         DancekitError: As `write_whole`.
@@ -63,8 +67,10 @@ def appearing_folder(folder: Path) -> Iterator[Path]:
     try:
         part.mkdir(parents=True)
         yield part
-        shutil.rmtree(folder, ignore_errors=True)
-        part.replace(folder)
+        if replace:
+            shutil.rmtree(folder, ignore_errors=True)
+        if replace or not folder.exists():
+            part.replace(folder)
     except OSError as error:
         raise DancekitError(
             f"{folder} cannot be written: {error.strerror or error}",

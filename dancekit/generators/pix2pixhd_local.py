@@ -10,6 +10,7 @@ from torch import Tensor, nn
 from dancekit.contracts import GeneratorSpec
 from dancekit.errors import IncompatibleParts
 from dancekit.layers import (
+    Conv2d,
     Norm,
     ResnetBlock,
     channels_last,
@@ -72,7 +73,7 @@ class Pix2PixHDLocal(nn.Module):
             width = ngf * 2 ** (n_enhancers - number)
             before = [
                 nn.ReflectionPad2d(3),
-                nn.Conv2d(in_channels, width, 7),
+                Conv2d(in_channels, width, 7),
                 make_norm(norm, width),
                 nn.ReLU(inplace=True),
                 *halving(width, norm),
