@@ -9,7 +9,8 @@ from __future__ import annotations
 import torch
 from torch import Tensor, nn
 
-from dancekit.layers import Conv2d, ConvTranspose2d, Norm, make_norm
+from dancekit.convolutions import Conv2d, ConvTranspose2d
+from dancekit.layers import Norm, make_norm
 
 
 def unet_body(

@@ -8,7 +8,8 @@ from typing import Annotated, Literal
 from pydantic import Field
 from torch import Tensor, nn
 
-from dancekit.layers import Conv2d, Norm, channels_last, init_gan, make_norm
+from dancekit.convolutions import Conv2d
+from dancekit.layers import Norm, channels_last, init_gan, make_norm
 
 Layout = Literal["pix2pixhd", "pix2pix"]
 

@@ -7,8 +7,9 @@ from typing import Annotated
 from pydantic import Field
 from torch import Tensor, nn
 
+from dancekit.convolutions import Conv2d
 from dancekit.discriminators.patch import run_in_parts
-from dancekit.layers import Conv2d, Norm, channels_last, init_gan, make_norm
+from dancekit.layers import Norm, channels_last, init_gan, make_norm
 
 
 class PixelDiscriminator(nn.Module):

@@ -8,9 +8,9 @@ from pydantic import Field
 from torch import Tensor, nn
 
 from dancekit.contracts import GeneratorSpec
+from dancekit.convolutions import Conv2d
 from dancekit.errors import IncompatibleParts
 from dancekit.layers import (
-    Conv2d,
     Norm,
     ResnetBlock,
     channels_last,
