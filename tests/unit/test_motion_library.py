@@ -26,7 +26,7 @@ def test_a_dance_is_what_its_entry_says(motion):
     assert (poses.xy >= 0).all() and (poses.xy < [width, height]).all()
     index = poses.skeleton.joints.index
     body = poses.xy[:, index("left_ankle"), 1] - poses.xy[:, index("nose"), 1]
-    assert np.median(body) > 0.12 * height  # upright, and large enough to be seen
+    assert body.max() > 0.12 * height  # upright at some time, and large enough to be seen
     assert np.ptp(poses.xy[:, index("left_wrist")], axis=0).min() > 0.05 * height
 
 
