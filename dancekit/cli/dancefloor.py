@@ -120,6 +120,9 @@ def benchmark(
             help="Folder with the CMU recordings that figures were measured with; procedural motion without it.",
         ),
     ] = None,
+    only: Annotated[
+        list[str] | None, typer.Option("--only", metavar="CLIP", help="Only this clip; can be repeated.")
+    ] = None,
     size: Size = "512x512",
     quality: Quality = "fine",
     flow: Flow = False,
@@ -140,12 +143,12 @@ def benchmark(
     """
     terminal = Terminal(verbose=verbose, quiet=quiet, as_json=as_json)
     frame_size = _even_size(size)
-    from dancekit.dancefloor.clips import benchmark_clips
+    from dancekit.dancefloor.clips import BENCHMARK, benchmark_clips
     from dancekit.dancefloor.scene import QUALITIES
 
     if quality not in QUALITIES:
         raise UsageError(f"--quality {quality} does not exist", hint=f"use one of {', '.join(QUALITIES)}")
-    made = benchmark_clips(mocap=mocap, size=frame_size, quality=QUALITIES[quality])
+    made = benchmark_clips(mocap=mocap, size=frame_size, quality=QUALITIES[quality], only=only or BENCHMARK)
     _render(terminal, made, out, flow=flow, force=force, jobs=jobs)
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Collection
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -23,6 +23,7 @@ from dancekit.dancefloor.rooms import RoomSpec
 from dancekit.dancefloor.scene import QUALITIES, Quality
 from dancekit.dancefloor.sets import draw_camera, draw_room
 from dancekit.dancefloor.walk import walk_u_turn
+from dancekit.errors import UnknownName
 
 ARM_SPAN = 0.48
 """Half of what spread arms take, statures."""
@@ -129,8 +130,15 @@ def crossing_clip(seed: int, frames: int, *, size: tuple[int, int], quality: Qua
 # ---- the benchmark -----------------------------------------------------------------------------------------
 
 
+BENCHMARK = ("source_rest", "target_rest", "source_dance", "target_truth", "target_train")
+
+
 def benchmark_clips(
-    *, mocap: Path | None = None, size: tuple[int, int] = (512, 512), quality: Quality = QUALITIES["fine"]
+    *,
+    mocap: Path | None = None,
+    size: tuple[int, int] = (512, 512),
+    quality: Quality = QUALITIES["fine"],
+    only: Collection[str] = BENCHMARK,
 ) -> list[Clip]:
     """The five clips of the benchmark.
 
@@ -139,27 +147,40 @@ def benchmark_clips(
             all motion is procedural, as in the clips that ship (`zoo/samples`).
         size: (W, H) of the frames; square ones show the same.
         quality: How well.
+        only: Names of those that are wanted.
+
+    Raises:
+        UnknownName: No such clip.
+        UsageError: `mocap` lacks a recording.
     """
+    if unknown := set(only) - set(BENCHMARK):
+        raise UnknownName(
+            f"the benchmark has no clip {', '.join(sorted(unknown))}", hint=f"it has {', '.join(BENCHMARK)}"
+        )
     made_from: dict[str, object] = {"benchmark": 1}
     if mocap is not None:
         made_from["recordings"] = list(FILES)
 
-    def clip(name: str, who: str, make: Callable[[], Motion]) -> Clip:
-        person, room = (PERSON_A, ROOM_A) if who == "A" else (PERSON_B, ROOM_B)
-        camera = camera_a(size) if who == "A" else camera_b(size)
-        seed = sum(map(ord, name))
+    def clip(name: str) -> Clip:
+        mine = name.startswith("source")
+        if name.endswith("rest"):
+            motion = _rest(mocap, -1.05, 0.75) if mine else _rest(mocap, -0.9, 0.55)
+        else:
+            motion = _train(mocap) if name == "target_train" else _source(mocap)
         # source_dance and target_truth share their face; the others keep the faces they always had
-        face = 1 if who == "A" or name == "target_truth" else 2
-        motion = with_face(make(), face, lively=False)
-        return Clip(name, (person,), (motion,), room, camera, quality, seed, made_from)
+        face = 1 if mine or name == "target_truth" else 2
+        return Clip(
+            name=name,
+            people=(PERSON_A if mine else PERSON_B,),
+            motions=(with_face(motion, face, lively=False),),
+            room=ROOM_A if mine else ROOM_B,
+            camera=camera_a(size) if mine else camera_b(size),
+            quality=quality,
+            seed=sum(map(ord, name)),
+            made_from=made_from,
+        )
 
-    return [
-        clip("source_rest", "A", lambda: _rest(mocap, -1.05, 0.75)),
-        clip("target_rest", "B", lambda: _rest(mocap, -0.9, 0.55)),
-        clip("source_dance", "A", lambda: _source(mocap)),
-        clip("target_truth", "B", lambda: _source(mocap)),
-        clip("target_train", "B", lambda: _train(mocap)),
-    ]
+    return [clip(name) for name in BENCHMARK if name in only]
 
 
 def _whirl(mocap: Path, first: int, last: int) -> Motion:

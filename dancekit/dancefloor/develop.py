@@ -62,10 +62,11 @@ def mirror_on_floor(image: Floats, room: Room, middle: Floats, colour: Floats, a
 
 def develop(light: Floats, room: Room, rng: np.random.Generator) -> NDArray[np.uint8]:
     """Light (H, W, 3) to an sRGB picture (H, W, 3); the curve is Narkowicz's fit of ACES."""
-    x = light * room.spec.exposure
+    x = np.asarray(light * room.spec.exposure, np.float32)
     x = (x * (2.51 * x + 0.03)) / (x * (2.43 * x + 0.59) + 0.14)
-    x = np.clip(x, 0, 1) ** (1 / 2.2)
+    x = np.clip(x, 0, 1) ** np.float32(1 / 2.2)
     x = cv2.GaussianBlur(x, (0, 0), 0.45)
-    sigma = room.spec.noise / 255
-    noise = rng.normal(0, sigma, x.shape[:2])[..., None] + rng.normal(0, 0.5 * sigma, x.shape)
-    return np.asarray((np.clip(x + noise * (1.2 - 0.5 * x), 0, 1) * 255 + 0.5), np.float64).astype(np.uint8)
+    sigma = np.float32(room.spec.noise / 255)
+    noise = rng.standard_normal((*x.shape[:2], 4), np.float32) * sigma
+    grain = noise[..., :1] + 0.5 * noise[..., 1:]  # grey, and half as much colour
+    return np.asarray(np.clip(x + grain * (1.2 - 0.5 * x), 0, 1) * 255 + 0.5).astype(np.uint8)

@@ -17,8 +17,8 @@ CHILD = 1.45
 """Metres below which a person is a child of about 11."""
 
 _SKINS: tuple[Colour, ...] = (
-    *((236, 196, 172), (226, 178, 150), (214, 164, 130), (196, 146, 112)),
-    *((172, 122, 90), (146, 100, 72), (124, 82, 58), (98, 64, 46)),
+    *((236, 196, 172), (226, 178, 150), (214, 164, 130), (198, 143, 115)),
+    *((176, 121, 94), (148, 100, 74), (126, 82, 59), (98, 64, 46)),
 )
 _HAIRS: tuple[Colour, ...] = (
     *((24, 18, 16), (40, 28, 22), (66, 42, 28), (96, 60, 36)),
@@ -41,7 +41,7 @@ def draw_person(rng: np.random.Generator) -> PersonSpec:
     stature = rng.uniform(SHORTEST, CHILD) if child else rng.uniform(CHILD, TALLEST)
     lightness = int(rng.integers(len(_SKINS)))
     phenotype = _draw_body(rng, float(stature), child, lightness)
-    skin = _jitter(rng, _SKINS[lightness], 6)
+    skin = _jitter(rng, _SKINS[lightness], 3)
     old = phenotype.age > 0.85
     darkest = min(len(_HAIRS), 3 + 2 * max(0, 5 - lightness))
     hair = _GREY if old and rng.random() < 0.7 else _HAIRS[int(rng.integers(darkest))]

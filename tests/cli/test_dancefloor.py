@@ -59,6 +59,11 @@ def test_recordings_that_are_not_there_are_named(cli):
     assert done.code == 2 and "cmu_07_01.npz" in done.err and "procedural" in done.err
 
 
+def test_a_clip_that_the_benchmark_lacks_is_named(cli):
+    done = cli("dancefloor", "benchmark", "--out", "out", "--only", "source_waltz")
+    assert done.code == 2 and "source_waltz" in done.err and "target_truth" in done.err
+
+
 def test_without_numba_the_extra_is_named():
     script = (
         "import sys; sys.modules['numba'] = None\n"

@@ -147,7 +147,7 @@ def test_people_who_cross_keep_their_ids_and_hide_each_other(both):
     for frame in range(len(both)):
         masks = both.mask(frame, 0), both.mask(frame, 1)
         assert not (masks[0] & masks[1]).any()
-        assert masks[0].sum() > 1.5 * masks[1].sum() > 0
+        assert masks[0].sum() > 1.2 * masks[1].sum() > 0
     assert (both.visibility[:, 0, :17] == VISIBLE).mean() > (
         both.visibility[:, 1, :17] == VISIBLE
     ).mean() + 0.2
@@ -176,7 +176,7 @@ def test_flow_of_a_moved_person_is_that_of_their_depth():
     places = camera.eye + (rays / depth[rows, columns][:, None]) @ camera.rotation
     expected = camera.project(places + move)[0] - np.stack([columns, rows], 1)
     np.testing.assert_allclose(flow.moves, expected, atol=1e-6)
-    assert flow.seen.mean() > 0.9
+    assert 0.8 < flow.seen.mean() < 1  # points at the edges turn away
     bits, stored, seen = flow.packed()
     dense, visible = dense_flow(bits, stored, seen, 96)
     assert np.abs(dense[rows, columns] - expected).max() <= STEP / 2 + 1e-6
@@ -226,7 +226,7 @@ def _perform(clip) -> tuple[np.ndarray, np.ndarray]:
 @pytest.mark.parametrize(("sample", "name"), [("source", "source_dance"), ("truth", "target_truth")])
 def test_the_benchmark_is_the_shipped_samples(root, sample, name):
     """They were rendered by this program's prototype, whose first pixel's centre lay at 0.5."""
-    clip = next(clip for clip in benchmark_clips() if clip.name == name)
+    (clip,) = benchmark_clips(only=[name])
     with np.load(root / "zoo/samples" / f"{sample}.npz") as data:
         expected = data["keypoints"][::EVERY] - 0.5
     error = np.abs(_perform(clip)[0][: len(expected), : expected.shape[1]] - expected)
@@ -241,7 +241,7 @@ def test_the_benchmark_is_the_shipped_samples(root, sample, name):
 )
 def test_the_benchmark_with_recordings_is_the_one_that_figures_were_measured_on(shared, name):
     mocap = shared / "dancefloor" / "mocap"
-    clip = next(clip for clip in benchmark_clips(mocap=mocap) if clip.name == name)
+    (clip,) = benchmark_clips(mocap=mocap, only=[name])
     with np.load(shared / "data" / "dancefloor" / f"{name}.npz") as data:
         expected, contact = data["keypoints"][::EVERY] - 0.5, data["contact"]
     found, planted = _perform(clip)
