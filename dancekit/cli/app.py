@@ -64,7 +64,7 @@ COMMANDS: dict[str, Lazy] = {
     "retarget": Lazy(
         "dancekit.cli.retarget:retarget", "Show how a dance is fitted to the target's body and place.", _WORK
     ),
-    "ls": Lazy("dancekit.cli.ls:ls", "List components, recipes and protocols.", _LOOK),
+    "ls": Lazy("dancekit.cli.ls:ls", "List components, recipes, protocols and ablations.", _LOOK),
     "show": Lazy("dancekit.cli.show:show", "Show a component, a recipe, a dancer or a pose file.", _LOOK),
     "cp": Lazy("dancekit.cli.cp:cp", "Copy a packaged recipe, to change it.", _LOOK),
     "validate": Lazy("dancekit.cli.validate:validate", "Check recipes and say all that is wrong.", _LOOK),
