@@ -14,7 +14,7 @@ from dancekit.ablation.curves import write_curves
 from dancekit.ablation.figures import write_figures
 from dancekit.ablation.matrix import Matrix
 from dancekit.ablation.scoring import Clips, Scored, score_arms
-from dancekit.ablation.tables import Made, digits, table_markdown, to_json, write_tables
+from dancekit.ablation.tables import Made, digits, how_markdown, table_markdown, to_json, write_tables
 from dancekit.data.files import write_whole
 from dancekit.data.progress import Progress, silent
 from dancekit.evaluate.environment import environment
@@ -90,6 +90,7 @@ def report_arms(
     }
     write_whole(out / RESULT, json.dumps(data, indent=1, ensure_ascii=False) + "\n")
     text = [f"# {matrix.name}", matrix.summary, markdown(arm_table(states)), *map(table_markdown, tables)]
+    text.append(how_markdown(tables))
     write_whole(out / TEXT, "\n\n".join(part.rstrip() for part in text) + "\n")
     write_whole(out / PAGE, page(matrix, states, tables, data))
     return Result(tables, figures, curves, notes, data)
@@ -172,6 +173,8 @@ def page(matrix: Matrix, states: Sequence[ArmState], tables: Sequence[Made], dat
     ]
     for made in tables:
         parts.append(f"<h2>{html.escape(made.title)}</h2>{_scores(made)}{_notes(made.notes)}")
+    for name, how in {made.scores: made.how for made in tables}.items():
+        parts.append(f"<h3>How {html.escape(name)} was measured</h3>{_notes(how)}")
     titles = {f"figures/{figure.name}.png": figure.title for figure in matrix.figures}
     for place in data["figures"]:
         parts.append(f"<h2>{html.escape(titles[place])}</h2><img src='{html.escape(place)}' alt=''>")

@@ -115,7 +115,9 @@ class Made:
         heads: Of the columns that are shown.
         rows: Top to bottom.
         steps: Each arm against the one above it.
-        notes: How it was measured, what is left out and why.
+        notes: What is left out and why.
+        scores: The evaluation that it shows.
+        how: How that was measured; the same for all tables of one evaluation.
     """
 
     name: str
@@ -124,6 +126,8 @@ class Made:
     rows: tuple[Row, ...]
     steps: tuple[Step, ...]
     notes: tuple[str, ...]
+    scores: str
+    how: tuple[str, ...]
 
 
 def make_table(table: Table, scored: Scored, titles: Mapping[str, str]) -> Made:
@@ -148,9 +152,16 @@ def make_table(table: Table, scored: Scored, titles: Mapping[str, str]) -> Made:
         for above, below in pairwise(there)
         for step in _steps(above, below, scored.evaluations, columns, titles)
     ]
-    if there:
-        notes = [*_how(scored.evaluations[there[0]]), *notes]
-    return Made(table.name, table.title, heads, rows, tuple(steps), tuple(dict.fromkeys(notes)))
+    return Made(
+        name=table.name,
+        title=table.title,
+        heads=heads,
+        rows=rows,
+        steps=tuple(steps),
+        notes=tuple(dict.fromkeys(notes)),
+        scores=scored.scoring.name,
+        how=tuple(_how(scored.evaluations[there[0]])) if there else (),
+    )
 
 
 def _variants(
@@ -248,7 +259,7 @@ def _how(evaluation: Evaluation) -> list[str]:
 
 
 def table_markdown(made: Made) -> str:
-    """Caption, table, differences and notes, for a document; the best value of a column is bold."""
+    """Caption, table, differences and what is left out, for a document; the best value of a column is bold."""
     head = ["", *(f"{each.title} ({_direction(each)})" for each in made.heads)]
     rows = [
         [
@@ -263,8 +274,19 @@ def table_markdown(made: Made) -> str:
             markdown((["", "against", "column", "difference", "interval", ""], _step_rows(made.steps)))
         )
     if made.notes:
-        parts.append("\n".join(f"- {note}" for note in made.notes))
+        parts.append(listed(made.notes))
     return "\n\n".join(parts) + "\n"
+
+
+def how_markdown(tables: Sequence[Made]) -> str:
+    """How each evaluation was measured, once for all tables that show it."""
+    how = {made.scores: made.how for made in tables if made.how}
+    return "\n\n".join(f"How `{name}` was measured:\n\n{listed(texts)}" for name, texts in how.items()) + "\n"
+
+
+def listed(texts: Sequence[str]) -> str:
+    """A list in Markdown."""
+    return "\n".join(f"- {text}" for text in texts)
 
 
 def _direction(head: Head) -> str:
@@ -299,11 +321,11 @@ def digits(value: float) -> str:
 
 
 def write_tables(matrix: Matrix, scored: Mapping[str, Scored], out: Path) -> list[Made]:
-    """Write `tables/NAME.md` and `.json` of each, and `tables.md` with all of them."""
+    """Write `tables/NAME.md` and `.json` of each."""
     titles = {arm.name: arm.title for arm in matrix.arms}
     made = [make_table(table, scored[table.scores], titles) for table in matrix.tables]
     for each in made:
-        write_whole(out / TABLES / f"{each.name}.md", table_markdown(each))
+        write_whole(out / TABLES / f"{each.name}.md", f"{table_markdown(each)}\n{how_markdown([each])}")
         write_whole(out / TABLES / f"{each.name}.json", json.dumps(to_json(each), indent=1) + "\n")
     return made
 

@@ -177,6 +177,9 @@ def _score(
         terminal.result("")
         for note in made.notes:
             terminal.log(f"{made.name}: {note}")
+    for name, how in {made.scores: made.how for made in found.tables}.items():
+        for text in how:
+            terminal.log(f"{name}: {text}")
     for note in found.notes:
         terminal.warn(note)
     for path in (folder / TEXT, *found.figures, *found.curves, folder / PAGE, folder / RESULT):
