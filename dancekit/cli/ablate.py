@@ -59,6 +59,9 @@ def ablate(
     estimate: Annotated[
         bool, typer.Option("--estimate", help="As --list, with the time it would take, tried out here.")
     ] = False,
+    train: Annotated[
+        bool, typer.Option("--train/--no-train", help="Train what is not finished; or only score what is.")
+    ] = True,
     scores: Annotated[
         bool, typer.Option("--scores/--no-scores", help="Score what is trained; or train only.")
     ] = True,
@@ -93,6 +96,8 @@ def ablate(
     changes = check_overrides(overrides, seed=seed)
     if force and (list_arms or estimate):
         raise UsageError("--force is not for --list", hint="leave one of them out")
+    if not train and (force or only):
+        raise UsageError("--no-train with --force or --only", hint="leave one of them out")
     if (source is None) != (truth is None):
         raise UsageError("--source and --truth belong together", hint="name both, or neither")
     if truth_npz is not None and truth is None:
@@ -114,7 +119,12 @@ def ablate(
     if list_arms or estimate:
         _list(terminal, plan, clips.target, folder, changes, estimate, device)
         return
-    states, stopped = _train(terminal, plan, clips.target, folder, changes, only or [], force, device)
+    if train:
+        states, stopped = _train(terminal, plan, clips.target, folder, changes, only or [], force, device)
+    else:
+        from dancekit.ablation.arms import look
+
+        states, stopped = look(plan, clips.target, folder, changes), False
     if stopped:
         terminal.log("stopped; the same command goes on")
         raise SystemExit(INTERRUPTED)

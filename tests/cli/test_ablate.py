@@ -39,6 +39,7 @@ def test_overrides_reach_all_arms_and_times_are_tried_out(cli: Cli, tmp_path: Pa
         (["edn-v2"], "there is no ablation 'edn-v2'; did you mean 'edn-v1'"),
         (["edn-v1-tiny", "--only", "tts"], "has no arm 'tts'; did you mean 'ts'"),
         (["edn-v1-tiny", "--list", "--force"], "--force is not for --list"),
+        (["edn-v1-tiny", "--no-train", "--only", "ts"], "--no-train with --force or --only"),
         (["edn-v1-tiny", "--truth", "x.mp4"], "--source and --truth belong together"),
         (["edn-v1-tiny", "--truth-npz", "x.npz"], "--truth-npz belongs to --truth"),
         (["edn-v1-tiny", "--target", "nobody.mp4"], "nobody.mp4"),
