@@ -10,22 +10,22 @@ from dancekit.cli.console import Terminal
 from dancekit.cli.options import Json, Quiet, Verbose
 from dancekit.errors import DancekitError, UnknownName
 
-RECIPES, PROTOCOLS, MOTIONS = "recipes", "protocols", "motions"
+RECIPES, PROTOCOLS, ABLATIONS, MOTIONS = "recipes", "protocols", "ablations", "motions"
 
 
 def ls(
     kind: Annotated[
         str | None,
         typer.Argument(
-            metavar="KIND|recipes|protocols|motions",
-            help="Only these: pose, filter, generator, ..., recipes, protocols or motions.",
+            metavar="KIND|recipes|protocols|ablations|motions",
+            help="Only these: pose, filter, generator, ..., recipes, protocols, ablations or motions.",
         ),
     ] = None,
     as_json: Json = False,
     verbose: Verbose = 0,
     quiet: Quiet = False,
 ) -> None:
-    """List components, recipes, protocols and motions: dances to transfer.
+    """List components, recipes, protocols, ablations and motions: dances to transfer.
 
     Examples:
       dancekit ls
@@ -37,9 +37,10 @@ def ls(
     from dancekit.registry import plugin_problems
 
     terminal = Terminal(verbose=verbose, quiet=quiet, as_json=as_json)
-    components = [] if kind in (RECIPES, PROTOCOLS, MOTIONS) else list_all(kind)
+    components = [] if kind in (RECIPES, PROTOCOLS, ABLATIONS, MOTIONS) else list_all(kind)
     recipes = list_recipes() if kind in (None, RECIPES) else []
     protocols = list_protocols() if kind in (None, PROTOCOLS) else []
+    ablations = list_ablations() if kind in (None, ABLATIONS) else []
     motions = list_dances() if kind in (None, MOTIONS) else []
     if components:
         foreign = any(each["distribution"] != "dancekit" for each in components)
@@ -56,6 +57,10 @@ def ls(
         terminal.table(
             ["protocol", "what it measures"], [[each["name"], each["summary"]] for each in protocols]
         )
+    if ablations:
+        if components:
+            terminal.result("")
+        terminal.table(["ablation", "what it asks"], [[each["name"], each["summary"]] for each in ablations])
     if motions:
         if components:
             terminal.result("")
@@ -71,6 +76,7 @@ def ls(
             "components": components,
             "recipes": recipes,
             "protocols": protocols,
+            "ablations": ablations,
             "motions": motions,
             "problems": problems,
         }
@@ -86,7 +92,7 @@ def list_all(kind: str | None) -> list[dict[str, Any]]:
     from dancekit.registry import kinds, list_components, summary
     from dancekit.registry.core import did_you_mean
 
-    words = [*kinds(), RECIPES, PROTOCOLS, MOTIONS]
+    words = [*kinds(), RECIPES, PROTOCOLS, ABLATIONS, MOTIONS]
     if kind is not None and kind not in words:
         raise UnknownName(
             f"there is no kind {kind!r}{did_you_mean(kind, words)}", hint=f"the kinds are {', '.join(words)}"
@@ -126,6 +132,20 @@ def list_protocols() -> list[dict[str, str]]:
     for name in protocol_names():
         try:
             text = load_protocol(name).description.partition(". ")[0].rstrip(".") + "."
+        except DancekitError as error:
+            text = f"(broken: {error})"
+        found.append({"name": name, "summary": text})
+    return found
+
+
+def list_ablations() -> list[dict[str, str]]:
+    """Packaged matrices as plain data."""
+    from dancekit.ablation.matrix import load_matrix, matrix_names
+
+    found = []
+    for name in matrix_names():
+        try:
+            text = load_matrix(name).summary
         except DancekitError as error:
             text = f"(broken: {error})"
         found.append({"name": name, "summary": text})

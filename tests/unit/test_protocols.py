@@ -30,7 +30,7 @@ def write(tmp_path: Path):
 
 
 def test_the_packaged_ones() -> None:
-    assert protocol_names() == ["cross", "disco-tiktok", "edn-v1", "paired", "self"]
+    assert protocol_names() == ["ablation", "cross", "disco-tiktok", "edn-v1", "paired", "self"]
 
 
 @pytest.mark.parametrize("name", ["paired", "cross"])
