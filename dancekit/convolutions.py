@@ -143,7 +143,10 @@ def _usual(x: Tensor, weight: Tensor, bias: Tensor | None, padding: tuple[int, i
 
 
 def _by_nnpack(x: Tensor, weight: Tensor, bias: Tensor | None, padding: tuple[int, int]) -> Tensor:
-    return torch._nnpack_spatial_convolution(x.contiguous(), weight, bias, padding)
+    """One sample at a time: NNPACK's way for batches is up to five times as slow."""
+    samples = x.contiguous().tensor_split(len(x))
+    painted = [torch._nnpack_spatial_convolution(sample, weight, bias, padding) for sample in samples]
+    return torch.cat(painted) if len(painted) > 1 else painted[0]
 
 
 class _Winograd(torch.autograd.Function):
