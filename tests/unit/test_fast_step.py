@@ -333,6 +333,22 @@ def test_winograd_gives_torchs_numbers_and_gradients(padding: int, batch: int) -
         torch.testing.assert_close(other.double(), one, rtol=0, atol=1e-4 * float(one.detach().abs().max()))
 
 
+@pytest.mark.parametrize(
+    ("batch", "height", "width", "padding"), [(1, 8, 8, 0), (2, 10, 13, 1), (3, 3, 21, 2)]
+)
+def test_winograds_weight_gradient_is_the_gradient(batch: int, height: int, width: int, padding: int) -> None:
+    generator = torch.Generator().manual_seed(height)
+    x = torch.randn(batch, 5, height, width, generator=generator, dtype=torch.float64)
+    weight = torch.zeros(7, 5, 3, 3, dtype=torch.float64, requires_grad=True)
+    y = torch.nn.functional.conv2d(x, weight, padding=padding)
+    cotangent = torch.randn(y.shape, generator=generator, dtype=torch.float64)
+    (true,) = torch.autograd.grad(y, weight, cotangent)
+    got = convolutions.winograd_weight_gradient(cotangent, x, (padding, padding))
+    torch.testing.assert_close(got, true, rtol=1e-11, atol=1e-11)
+    single = convolutions.winograd_weight_gradient(cotangent.float(), x.float(), (padding, padding))
+    assert float((single.double() - true).abs().max()) < 2e-5 * float(true.abs().max())
+
+
 def test_winograd_only_where_it_suits() -> None:
     suits = {
         (64, 64, 3): {}, (48, 64, 3): {"padding": 1},
