@@ -305,9 +305,7 @@ class _Job:
 
         outputs = []
         if len(parts) > 1 or montage is None:
-            outputs = [
-                output(part.out, part.composer.size, part.composer.alpha, [part]) for part in parts
-            ]
+            outputs = [output(part.out, part.composer.size, part.composer.alpha, [part]) for part in parts]
         if montage is not None:
             outputs.append(output(out, montage.size, False, parts))
         return outputs

@@ -60,7 +60,7 @@ def make_dancer(path: Path, *, seed: int = 0, changes: tuple[str, ...] = ()) -> 
         licence="CC0-1.0",
     )
     _, png = cv2.imencode(".png", cv2.cvtColor(texture(FRAME, seed), cv2.COLOR_RGB2BGR))
-    save_dancer(path, info, networks, target=target, plate_png=png.tobytes(), half=False)
+    save_dancer(path, info, networks, target=target, plate_png=png.tobytes(), dtype="fp32")
     return path
 
 
