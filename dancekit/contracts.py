@@ -237,6 +237,15 @@ class Background(Protocol):
         ...
 
 
+@runtime_checkable
+class MattedBackground(Protocol):
+    """A background that knows how much of each pixel is the person: the person can be put before another one."""
+
+    def matte(self, output: Tensor) -> Tensor:
+        """(B, generator_channels, H, W) to (B, 1, H, W) in [0, 1], 1 = the person."""
+        ...
+
+
 class TemporalStrategy(Protocol):
     """Gives a generator its history, and a discriminator its view of consecutive frames."""
 

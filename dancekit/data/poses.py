@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import logging
 import os
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
+from fractions import Fraction
 from pathlib import Path
 from typing import Any
 
@@ -20,13 +21,47 @@ from dancekit.data.masks import MaskTrack
 from dancekit.data.progress import Progress, silent
 from dancekit.errors import PoseError
 from dancekit.pose.track import PersonTracker
-from dancekit.types import PoseSequence
+from dancekit.types import PoseSequence, VideoInfo
 from dancekit.video import probe, read_frames
 
 _LOG = logging.getLogger(__name__)
 
 FEWEST_FRAMES = 10
 """A clip with a person in fewer frames than this is refused: nothing can be fitted to it."""
+
+
+@dataclass(frozen=True)
+class Span:
+    """A part of a clip.
+
+    Attributes:
+        since: Seconds after the first frame at which it begins.
+        until: Seconds after the first frame before which it ends; None: the end.
+    """
+
+    since: Fraction | None = None
+    until: Fraction | None = None
+
+    def __str__(self) -> str:
+        end = "the end" if self.until is None else f"{float(self.until):g} s"
+        return f"from {float(self.since or 0):g} s to {end}"
+
+    def of(self, poses: PoseSequence) -> PoseSequence:
+        """The frames of it.
+
+        Raises:
+            PoseError: There is none.
+        """
+        inside = [
+            (self.since or 0) <= second and (self.until is None or second < self.until)
+            for second in ((int(pts) - int(poses.pts[0])) * poses.time_base for pts in poses.pts)
+        ]
+        if not any(inside):
+            raise PoseError(f"no frame is left ({self})", hint="look at --start and --duration")
+        return poses[np.flatnonzero(inside)]
+
+
+WHOLE = Span()
 
 
 @dataclass(frozen=True, eq=False)
@@ -86,6 +121,9 @@ def track_person(
     *,
     progress: Progress = silent,
     cache: bool = True,
+    masks: bool = True,
+    span: Span = WHOLE,
+    frames: Callable[[Iterable[NDArray[np.uint8]]], Iterator[NDArray[np.uint8]]] = iter,
 ) -> TrackedClip:
     """Detect, choose one person and follow them; read from the cache if this was done before.
 
@@ -95,6 +133,9 @@ def track_person(
         component: The recipe's entry that made the backend (part of the cache key).
         progress: Called with (what, done, total).
         cache: Whether to look into and write to the cache.
+        masks: Whether masks are wanted; without them a long clip takes much less memory.
+        span: The part of the video that is looked at.
+        frames: What the decoded pictures go through on their way, such as a stage of a pipeline.
 
     Raises:
         VideoError: The video cannot be read.
@@ -103,11 +144,12 @@ def track_person(
     path = Path(video)
     info = probe(path)
     place = None
+    masks &= backend.spec.gives_mask
     if cache:
-        place = _cache_place(path, backend, component)
-        if (known := _read_cached(place, masks=backend.spec.gives_mask)) is not None:
+        place = _cache_place(path, backend, component, span)
+        if (known := _read_cached(place, masks=masks)) is not None:
             return known
-    found = _track(path, backend, info.size, info.time_base, info.frames, progress)
+    found = _track(path, backend, info, masks, span, frames, progress)
     count = int(found.poses.found.sum())
     if count < FEWEST_FRAMES:
         what = (
@@ -129,32 +171,36 @@ def is_tracked(video: str | os.PathLike[str], backend: PoseBackend, component: C
     return _cache_place(Path(video), backend, component).exists()
 
 
-def _cache_place(path: Path, backend: PoseBackend, component: Component) -> Path:
-    key = content_key(path, {"poses": 1, "backend": component_id(backend, component)})
-    return cache_folder("poses") / f"{key}.npz"
+def _cache_place(path: Path, backend: PoseBackend, component: Component, span: Span = WHOLE) -> Path:
+    settings: dict[str, Any] = {"poses": 1, "backend": component_id(backend, component)}
+    if span != WHOLE:
+        settings["span"] = [str(span.since), str(span.until)]
+    return cache_folder("poses") / f"{content_key(path, settings)}.npz"
 
 
 def _track(
     path: Path,
     backend: PoseBackend,
-    size: tuple[int, int],
-    time_base: Any,
-    total: int | None,
+    info: VideoInfo,
+    with_masks: bool,
+    span: Span,
+    through: Callable[[Iterable[NDArray[np.uint8]]], Iterator[NDArray[np.uint8]]],
     progress: Progress,
 ) -> TrackedClip:
     joints = len(backend.spec.skeleton)
-    masks = MaskTrack(size) if backend.spec.gives_mask else None
+    masks = MaskTrack(info.size) if with_masks else None
+    total = info.frames if span == WHOLE else None
     xy: list[NDArray[np.float32]] = []
     score: list[NDArray[np.float32]] = []
     pts: list[int] = []
 
     def frames() -> Iterator[NDArray[np.uint8]]:
-        for frame in read_frames(path):
+        for frame in read_frames(path, since=span.since, until=span.until):
             pts.append(frame.pts)
             yield frame.rgb
 
     tracker = PersonTracker()
-    for people in backend.detect(frames()):
+    for people in backend.detect(through(frames())):
         chosen = tracker.update(people)
         if chosen is None:
             xy.append(np.full((joints, 2), np.nan, np.float32))
@@ -165,12 +211,14 @@ def _track(
         if masks is not None:
             masks.append(None if chosen is None or people.mask is None else people.mask[chosen])
         progress("poses", len(xy), total)
+    if not xy:
+        raise PoseError(f"{path}: no frame is left of it ({span})", hint="look at --start and --duration")
     poses = PoseSequence(
         xy=np.stack(xy),
         score=np.stack(score),
         pts=np.array(pts[: len(xy)]),
-        time_base=time_base,
-        size=size,
+        time_base=info.time_base,
+        size=info.size,
         skeleton=backend.spec.skeleton,
     )
     return TrackedClip(poses, masks)

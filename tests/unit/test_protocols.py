@@ -30,10 +30,10 @@ def write(tmp_path: Path):
 
 
 def test_the_packaged_ones() -> None:
-    assert protocol_names() == ["ablation", "cross", "disco-tiktok", "edn-v1", "paired", "self"]
+    assert protocol_names() == ["ablation", "cross", "disco-tiktok", "drift", "edn-v1", "paired", "self"]
 
 
-@pytest.mark.parametrize("name", ["paired", "cross"])
+@pytest.mark.parametrize("name", ["paired", "cross", "drift"])
 def test_every_metric_of_the_packaged_ones_can_look_where_it_is_told(name: str) -> None:
     protocol = load_protocol(name)
     assert len(protocol.description) > 80
@@ -47,7 +47,7 @@ def test_every_metric_of_the_packaged_ones_can_look_where_it_is_told(name: str) 
 
 def test_the_others_measure_nothing_else() -> None:
     known = {name: load_protocol(name) for name in protocol_names()}
-    looked_at = {term.name for name in ("paired", "cross") for term in known[name].metrics}
+    looked_at = {term.name for name in ("paired", "cross", "drift") for term in known[name].metrics}
     assert {term.name for protocol in known.values() for term in protocol.metrics} <= looked_at
 
 
