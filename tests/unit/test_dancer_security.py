@@ -157,7 +157,7 @@ FORGED = {
     "a frame of 10^6 pixels": (lambda d: d["recipe"].update(size=[10**6, 10**6]), "size"),
     "a dotted path": (lambda d: d["recipe"]["generator"].update(name="os.system"), "needs the generator 'os.system'"),
     "an unknown parameter": (set_param("generator", "hook", "x"), "hook"),
-    "a recipe that is a list": (lambda d: d.update(recipe=[1]), "a.safetensors holds a recipe that this version cannot read"),
+    "a recipe that is a list": (lambda d: d.update(recipe=[1]), "a recipe that this version cannot read"),
     "no recipe": (lambda d: d.pop("recipe"), "KeyError: 'recipe'"),
     "a window of nowhere": (lambda d: d["window"].update(size="x"), "damaged dancekit header"),
     "a rate of zero": (lambda d: d.update(rate="1/0"), "damaged dancekit header"),
