@@ -166,7 +166,7 @@ def publish(
     if hub:
         hub_name(to)
         if terminal.silent:
-            from huggingface_hub.utils import disable_progress_bars
+            from huggingface_hub.utils import disable_progress_bars  # type: ignore[attr-defined]
 
             disable_progress_bars()
     stored = check_dtype(dtype) if dtype else None

@@ -142,7 +142,10 @@ def publish_hub(publication: Publication, repository: str, *, private: bool = Fa
             raise DancekitError(
                 f"{repository}: the Hub refuses: {first}", hint="hf auth login, with a token that may write"
             ) from error
-        except OSError as error:  # what the Hub's http client raises without a connection
+        except Exception as error:
+            # without a connection: its http client is httpx in one version and requests in another
+            if not type(error).__module__.startswith(("httpx", "requests")):
+                raise
             raise OfflineError(
                 f"{repository} cannot be reached ({type(error).__name__})", hint="go online, or --to DIR"
             ) from error

@@ -150,13 +150,23 @@ def test_publish_to_a_folder_and_use_it(
     from dancekit.dancer import read_target
 
     read_target(toy, read_info(toy)).save(poses)
-    painted = cli("transfer", poses, "--dancer", "mira.toy_64", "--out", "out.mp4", "--device", "cpu")
+    painted = cli(
+        "transfer",
+        poses,
+        "--dancer",
+        "mira.toy_64",
+        "--out",
+        "out.mp4",
+        "--device",
+        "cpu",
+        "normalizer=identity",
+    )
     assert painted.code == 0, painted.err
     facts = json.loads(Path("out.json").read_text())
     said = facts["provenance"]
     assert said["synthetic"] is True and said["dropped_frames"] == 0
     assert said["model"]["sha256"] == file_sha256(toy) and said["model"]["licence"] == "CC0-1.0"
-    assert said["post_processing"]["retargeting"] == "global_linear"
+    assert said["post_processing"]["retargeting"] == "identity"
     with av.open("out.mp4") as video:
         comment = video.metadata["comment"]
     assert comment.startswith("synthetic video") and file_sha256(toy) in comment
@@ -224,6 +234,8 @@ def test_a_dancer_without_a_licence_is_not_published(cli: Cli, tmp_path: Path, r
         (("zoo", "lock", "nope"), "there is no recipe"),
         (("zoo", "verify", "nope.json"), "there is no file nope.json"),
         (("transfer", "a.npz", "--dancer", "dmeo"), "did you mean 'demo'?"),
+        (("evaluate", "demo"), "the clip is missing"),
+        (("evaluate", "dmeo", "toy.safetensors"), "dmeo does not exist"),
         (("transfer", "a.npz", "--dancer", "./demo"), "there is no file ./demo"),
     ],
 )

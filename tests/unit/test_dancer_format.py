@@ -69,6 +69,11 @@ def test_int8_and_fp16_paint_nearly_the_same() -> None:
     assert 0.01 < np.abs(frames["format-2-int8"] - exact).mean() < 1
 
 
+def payload(path: Path) -> bytes:
+    data = path.read_bytes()
+    return data[8 + int.from_bytes(data[:8], "little") :]
+
+
 @pytest.mark.parametrize("name", NAMES)
 def test_written_again_it_is_the_same_bytes(name: str, tmp_path: Path) -> None:
     """After load and save; a file of format 1 becomes the same of format 2."""
@@ -90,8 +95,8 @@ def test_written_again_it_is_the_same_bytes(name: str, tmp_path: Path) -> None:
             )
         )
     assert digests[0] == digests[1] == file_sha256(tmp_path / "1.safetensors")
-    if name != "format-1":
-        assert digests[0] == file_sha256(source)
+    # against the golden file itself only the recipe may have grown: the tensors' bytes are the same
+    assert payload(tmp_path / "1.safetensors") == payload(source)
 
 
 def test_the_header_names_every_component() -> None:
