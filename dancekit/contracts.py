@@ -205,7 +205,11 @@ class GeneratorSpec:
 
 
 class Generator(Protocol):
-    """An `nn.Module` that knows nothing of time. Wired: `in_channels`, `out_channels`."""
+    """An `nn.Module` that knows nothing of time. Wired: `in_channels`, `out_channels`.
+
+    A class attribute `only_to_train: tuple[str, ...]` may name parameters that a dancer file's weights make idle, such
+    as a file to begin with.
+    """
 
     version: int
     spec: GeneratorSpec

@@ -21,7 +21,7 @@ import numpy as np
 
 from dancekit import __version__
 from dancekit.config import Recipe
-from dancekit.errors import DancerError, IncompatibleParts, UnknownName
+from dancekit.errors import DancerError, IncompatibleParts, RecipeError, UnknownName
 from dancekit.registry import component_version
 from dancekit.registry.core import HOME, find
 from dancekit.types import PoseSequence, Window, get_skeleton
@@ -153,8 +153,7 @@ def read_info(path: str | os.PathLike[str]) -> DancerInfo:
     """Read the header of a dancer file: no weights, no torch.
 
     Raises:
-        DancerError: Not a dancer file, damaged, or of a newer format.
-        RecipeError: It holds a recipe that this installation cannot build (a missing plugin, say).
+        DancerError: Not a dancer file, damaged, of a newer format, or with a recipe of another version.
     """
     path = Path(path)
     header = read_header(path)
@@ -168,7 +167,13 @@ def read_info(path: str | os.PathLike[str]) -> DancerInfo:
         data = json.loads(text)
         check_format(path, data, kind="dancer")
         return DancerInfo.from_json(data)
-    except (KeyError, TypeError, ValueError, AttributeError) as error:
+    except RecipeError as error:
+        more = f" (and {len(error.problems) - 1} more)" if len(error.problems) > 1 else ""
+        raise DancerError(
+            f"{path} holds a recipe that this version cannot read: {error.problems[0]}{more}",
+            hint=f"it was written by dancekit {str(data.get('version'))[:40]}, this is {__version__}",
+        ) from error
+    except (KeyError, TypeError, ValueError, AttributeError, ArithmeticError, RecursionError) as error:
         raise DancerError(f"{path} has a damaged dancekit header: {type(error).__name__}: {error}") from error
 
 

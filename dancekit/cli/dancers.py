@@ -10,7 +10,7 @@ from dancekit.errors import UsageError
 def find_dancer(word: str, *, option: str = "--dancer") -> Path:
     """The dancer file that is meant; one of the zoo is fetched if it is not here, its sha256 checked.
 
-    What has a suffix or a slash is a file, as with recipes; a bare word is an id, unless a run folder is called so.
+    What has a slash is a file; a bare word is an id, unless a file or a run folder is called so.
 
     Args:
         word: `runs/me/dancer.safetensors`, `demo`.
@@ -25,11 +25,11 @@ def find_dancer(word: str, *, option: str = "--dancer") -> Path:
     if path.is_file():
         return path
     inside = path / "dancer.safetensors"
-    bare = not path.suffix and "/" not in word and "\\" not in word
+    bare = "/" not in word and "\\" not in word
     if path.is_dir() and (not bare or inside.exists()):
         meant = f"did you mean {inside}?" if inside.exists() else "name a .safetensors file"
         raise UsageError(f"{option} {word} is a folder", hint=meant)
-    if bare:
+    if bare and (not path.suffix or is_zoo_id(word)):  # mira.unet_256 has what looks like a suffix
         from dancekit.zoo.index import Zoo
         from dancekit.zoo.locate import get_entry
 
@@ -45,7 +45,7 @@ def find_dancer(word: str, *, option: str = "--dancer") -> Path:
 
 def is_zoo_id(word: str) -> bool:
     """Whether a word is an id of the zoo and nothing on the disk."""
-    if Path(word).exists() or Path(word).suffix or "/" in word:
+    if Path(word).exists() or Path(word).suffix == ".safetensors" or "/" in word or "\\" in word:
         return False
     from dancekit.zoo.index import Zoo
 

@@ -165,6 +165,10 @@ def publish(
 
     if hub:
         hub_name(to)
+        if terminal.silent:
+            from huggingface_hub.utils import disable_progress_bars  # type: ignore[attr-defined]
+
+            disable_progress_bars()
     stored = check_dtype(dtype) if dtype else None
     statements = _statements(licence, data_licence, consent, rendered)
     given = _publication(dancer, identity, title, statements, evaluation, limits)

@@ -12,6 +12,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from dancekit import registry
 from dancekit.build import (
     PaintingParts,
     build_filters,
@@ -226,7 +227,7 @@ def _load_networks(path: Path, info: DancerInfo, device: str) -> PaintingParts:
     import torch
 
     with torch.device("meta"):
-        parts = build_painting(info.recipe, get_skeleton(info.skeleton), device)
+        parts = build_painting(_to_paint(info.recipe), get_skeleton(info.skeleton), device)
     networks = {"generator": parts.generator, "face": parts.face}
     expected = {
         f"{name}.{key}": list(value.shape)
@@ -247,3 +248,17 @@ def _load_networks(path: Path, info: DancerInfo, device: str) -> PaintingParts:
         module.requires_grad_(False)
         module.to(device)
     return parts
+
+
+def _to_paint(recipe: Recipe) -> Recipe:
+    """Without parameters that matter to training only, such as a file of weights to begin with.
+
+    That file is on the machine of whoever trained. And a dancer of a stranger must not make us look for files.
+    """
+    changes = {}
+    for part in ("generator", "face"):
+        component = getattr(recipe, part)
+        idle = getattr(registry.load(part, component.name), "only_to_train", ())
+        params = {key: value for key, value in component.params.items() if key not in idle}
+        changes[part] = component.model_copy(update={"params": params})
+    return recipe.model_copy(update=changes)
