@@ -62,7 +62,7 @@ def mirror_on_floor(image: Floats, room: Room, middle: Floats, colour: Floats, a
 
 def develop(light: Floats, room: Room, rng: np.random.Generator) -> NDArray[np.uint8]:
     """Light (H, W, 3) to an sRGB picture (H, W, 3); the curve is Narkowicz's fit of ACES."""
-    x = np.asarray(light * room.spec.exposure, np.float32)
+    x: Floats = np.asarray(light * room.spec.exposure, np.float32)
     x = (x * (2.51 * x + 0.03)) / (x * (2.43 * x + 0.59) + 0.14)
     x = np.clip(x, 0, 1) ** np.float32(1 / 2.2)
     x = cv2.GaussianBlur(x, (0, 0), 0.45)
