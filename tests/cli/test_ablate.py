@@ -16,9 +16,9 @@ def test_the_list_needs_nothing_and_leaves_nothing(cli: Cli, tmp_path: Path) -> 
     assert [line.split()[:4] for line in lines[1:]] == [
         ["fbf", "-", "256x256", "650"],
         ["ts", "-", "256x256", "650"],
-        ["fbf-512", "fbf", "512x512", "260"],
-        ["ts-512", "ts", "512x512", "260"],
-        ["face-512", "ts-512", "512x512", "400"],
+        ["fbf-512", "fbf", "512x512", "180"],
+        ["ts-512", "ts", "512x512", "180"],
+        ["face-512", "ts-512", "512x512", "250"],
     ]
     assert all("to do" in line for line in lines[1:])
     assert not (tmp_path / "out").exists()
