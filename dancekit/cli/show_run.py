@@ -2,16 +2,18 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from dancekit.cli.console import Terminal
 from dancekit.cli.progress import duration
-from dancekit.errors import UsageError
+from dancekit.errors import DancekitError, UsageError
+
+if TYPE_CHECKING:
+    from dancekit.training.run import Run
 
 RECENT = 0.1
 """Share of the records that "now" is the mean of."""
@@ -105,18 +107,19 @@ def run_facts(folder: Path) -> dict[str, Any]:
     }
 
 
-def _state(run: Any, step: int, steps: int) -> str:
-    from dancekit.training.lock import NAME
+def _state(run: Run, step: int, steps: int) -> str:
+    from dancekit.training.lock import NAME, check_free
 
     try:
-        owner = json.loads((run.folder / NAME).read_text())
-    except (OSError, ValueError):
-        owner = None
-    if owner:
-        return f"running: process {owner.get('pid')} on {owner.get('host')}, or killed there"
+        check_free(run.folder)
+    except DancekitError as error:
+        return f"running: {error.message}"
     if run.diagnosis.exists():
         return "diverged"
-    return "finished" if step >= steps and run.dancer.exists() else "stopped; --resume goes on"
+    if step >= steps and run.dancer.exists():
+        return "finished"
+    how = "killed" if (run.folder / NAME).exists() else "stopped"
+    return f"{how}; --resume goes on"
 
 
 def _losses(records: Sequence[Mapping[str, Any]]) -> dict[str, dict[str, float]]:

@@ -86,7 +86,7 @@ def check_free(folder: Path) -> None:
     path = folder / NAME
     if not path.is_file() or _ours(path):
         return
-    with path.open("r+") as file:
+    with path.open() as file:
         owner = _read(file)
         if not _take(file) or (owner and not _dead(owner)):
             raise _busy(path, owner)

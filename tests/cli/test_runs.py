@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import json
 import os
+import shutil
 import signal
+import socket
 import subprocess
 import sys
 from pathlib import Path
@@ -36,6 +38,25 @@ def test_show_sums_a_run_up(cli: Cli, run_folder: Path) -> None:
     assert facts["frames_per_second"] > 0
     assert sorted(run_folder.rglob("*")) == before, "looking changes nothing"
     assert (run_folder / "curves.png").is_file() and list((run_folder / "previews").glob("*.png"))
+
+
+def test_show_knows_a_killed_run_from_one_that_runs(cli: Cli, run_folder: Path, tmp_path: Path) -> None:
+    from dancekit.training.lock import NAME, RunLock
+
+    run = tmp_path / "half"
+    shutil.copytree(run_folder, run)
+    (run / "dancer.safetensors").unlink()
+    states = []
+    for host in (socket.gethostname(), "elsewhere"):
+        (run / NAME).write_text(json.dumps({"pid": 2**22 + 1, "host": host, "since": 0}))
+        states.append(json.loads(cli("show", run, "--json").out)["state"])
+    (run / NAME).unlink()
+    states.append(json.loads(cli("show", run, "--json").out)["state"])
+    assert states[0] == "killed; --resume goes on"
+    assert states[1].startswith("running:") and "on elsewhere" in states[1]
+    assert states[2] == "stopped; --resume goes on"
+    with RunLock(run):
+        pass
 
 
 def test_show_refuses_another_folder(cli: Cli, tmp_path: Path) -> None:
