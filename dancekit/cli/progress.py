@@ -15,6 +15,7 @@ if TYPE_CHECKING:
 
 LABELS = {
     "files": "reading files",
+    "takes": "joining takes",
     "poses": "finding poses",
     "true poses": "finding poses in the true frames",
     "training frames": "reading the training clip",

@@ -29,9 +29,13 @@ from dancekit.data.framing import clean_plate, crop
 from dancekit.data.masks import MaskTrack
 from dancekit.data.poses import TrackedClip, apply_filters
 from dancekit.data.progress import Progress, silent
+from dancekit.data.takes import JUMP
 from dancekit.errors import DancekitError, PoseError
 from dancekit.types import PoseSequence, Window
 from dancekit.video import read_frames
+
+BESIDE_JUMP = 8
+"""Frames on either side of a jump in time that are not trained on: as far as filters reach."""
 
 PLATE_FRAMES = 48
 """Frames, spread over the clip, that the clean plate is the median of."""
@@ -78,10 +82,14 @@ class TrainingSet:
     def starts(self, length: int, *, hold_out: float = 0.0) -> NDArray[np.intp]:
         """Where clips of `length` frames can start: the person is found in all of them, and none is held out.
 
+        Frames beside a jump in time are left out too: there two takes meet, and filters have mixed their poses.
+
         Raises:
             PoseError: Nowhere.
         """
         found = self.target.found.astype(int)
+        for before in np.flatnonzero(np.diff(self.target.seconds) > JUMP):
+            found[max(0, before + 1 - BESIDE_JUMP) : before + 1 + BESIDE_JUMP] = 0
         if self.labels is not None:
             found = np.ones(len(self), int)
         found[self.shown(hold_out) :] = 0

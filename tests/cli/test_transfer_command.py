@@ -76,6 +76,28 @@ def test_what_is_refused(
     assert left_in(tmp_path) == []
 
 
+def test_training_on_parts_of_two_takes(cli: Cli, clips: Clips, tmp_path: Path) -> None:
+    """A run of its own, which goes on; and what is no range."""
+    words = ("train", "--target", clips[1], "--target", clips[1], "--recipe", "tiny", "--device", "cpu")
+    wrong = cli(*words, "--range", "0.5", "--range", "-", "--out", "runs/me", "train.steps=2")
+    assert wrong.code == 2 and "--range 0.5 is no range" in wrong.err
+    for steps, more in ((2, ()), (3, ("--resume",))):
+        done = cli(
+            *words,
+            "--range=0.4-",
+            "--range=-0.48",
+            "--out",
+            "runs/me",
+            f"train.steps={steps}",
+            "--json",
+            *more,
+        )
+        assert done.code == 0, done.err
+        assert json.loads(done.out)["steps"] == steps
+    joined = probe(tmp_path / "runs" / "me.target.mp4")
+    assert joined.frames == 14 + 12
+
+
 @pytest.mark.parametrize(
     ("text", "seconds"),
     [("12.5", Fraction(25, 2)), ("1:05", 65), ("1:02:03.5", Fraction(7447, 2)), ("90", 90), ("0", 0)],
