@@ -177,6 +177,17 @@ def read_info(path: str | os.PathLike[str]) -> DancerInfo:
         raise DancerError(f"{path} has a damaged dancekit header: {type(error).__name__}: {error}") from error
 
 
+def stored_recipe(path: str | os.PathLike[str]) -> dict[str, Any]:
+    """The recipe as it stands in a dancer's header, without what later versions would add to it."""
+    read_info(path)  # says what is wrong with the file
+    recipe: dict[str, Any] = json.loads(read_header(path).metadata["dancekit"])["recipe"]
+    usual = [field.alias or name for name, field in Recipe.model_fields.items()]  # the header sorts its keys
+    return {
+        key: recipe[key]
+        for key in sorted(recipe, key=lambda key: usual.index(key) if key in usual else len(usual))
+    }
+
+
 def check_format(path: Path, data: Mapping[str, Any], *, kind: str) -> None:
     """Refuse a header of a newer format, or of another kind of file.
 

@@ -16,8 +16,11 @@ def find_dancer(word: str, *, option: str = "--dancer") -> Path:
         word: `runs/me/dancer.safetensors`, `demo`.
         option: What the word was given to, for messages.
 
+    Returns:
+        The file; it may not exist if the word is a path.
+
     Raises:
-        UsageError: There is no such file, or the folder is no run.
+        UsageError: The folder is no run, or the id no dancer's.
         UnknownName: The zoo has no such id.
         OfflineError: It has to be fetched and cannot be.
     """
@@ -38,9 +41,7 @@ def find_dancer(word: str, *, option: str = "--dancer") -> Path:
         if entry.kind != "dancer":
             raise UsageError(f"{option} {word} is no dancer, but {entry.title}", hint="dancekit zoo ls")
         return get_entry(zoo, entry)[0]
-    raise UsageError(
-        f"{option}: there is no file {word}", hint="check the path, or name an id: dancekit zoo ls"
-    )
+    return path  # whoever reads it says that it is missing
 
 
 def is_zoo_id(word: str) -> bool:

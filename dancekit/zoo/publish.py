@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from dancekit.critic import critic_path
-from dancekit.dancer import DancerInfo, read_info
+from dancekit.dancer import DancerInfo, read_info, stored_recipe
 from dancekit.data.files import appearing_folder, write_whole
 from dancekit.errors import DancekitError, OfflineError, OutputExists, UsageError
 from dancekit.weights.fetch import offline
@@ -193,5 +193,5 @@ def _fill(folder: Path, publication: Publication, *, sources: str) -> Entry:
         name = f"picture-{number}{picture.suffix.lower()}"
         shutil.copyfile(picture, folder / name)
         pictures.append(name)
-    write_whole(folder / CARD, write_card(entry, info.recipe, pictures))
+    write_whole(folder / CARD, write_card(entry, stored_recipe(file), pictures))
     return entry
