@@ -284,7 +284,9 @@ def build_objective(terms: tuple[LossTerm, ...] | list[LossTerm]) -> Objective:
     """Weighted losses, summed and logged by name."""
     from dancekit.losses.objective import Objective
 
-    return Objective([(term.name, term.weight, _loss(term)) for term in terms])
+    return Objective(
+        [(term.name, term.weight, _loss(term)) for term in terms], {term.name: term.every for term in terms}
+    )
 
 
 def _loss(term: LossTerm) -> Loss:

@@ -214,7 +214,11 @@ class GeneratorSpec:
 
 
 class Generator(Protocol):
-    """An `nn.Module` that knows nothing of time. Wired: `in_channels`, `out_channels`."""
+    """An `nn.Module` that knows nothing of time. Wired: `in_channels`, `out_channels`.
+
+    A class attribute `only_to_train: tuple[str, ...]` may name parameters that a dancer file's weights make idle, such
+    as a file to begin with.
+    """
 
     version: int
     spec: GeneratorSpec
@@ -243,6 +247,15 @@ class Background(Protocol):
 
     def compose(self, output: Tensor, plate: Tensor) -> Tensor:
         """(B, generator_channels, H, W) and the clean plate (B or 1, 3, H, W) to (B, 3, H, W) in [-1, 1]."""
+        ...
+
+
+@runtime_checkable
+class MattedBackground(Protocol):
+    """A background that knows how much of each pixel is the person: the person can be put before another one."""
+
+    def matte(self, output: Tensor) -> Tensor:
+        """(B, generator_channels, H, W) to (B, 1, H, W) in [0, 1], 1 = the person."""
         ...
 
 

@@ -21,7 +21,7 @@ import numpy as np
 
 from dancekit import __version__
 from dancekit.config import Recipe
-from dancekit.errors import DancerError, IncompatibleParts, UnknownName
+from dancekit.errors import DancerError, IncompatibleParts, RecipeError, UnknownName
 from dancekit.registry import component_version
 from dancekit.registry.core import HOME, find
 from dancekit.types import PoseSequence, Window, get_skeleton
@@ -153,8 +153,7 @@ def read_info(path: str | os.PathLike[str]) -> DancerInfo:
     """Read the header of a dancer file: no weights, no torch.
 
     Raises:
-        DancerError: Not a dancer file, damaged, or of a newer format.
-        RecipeError: It holds a recipe that this installation cannot build (a missing plugin, say).
+        DancerError: Not a dancer file, damaged, of a newer format, or with a recipe of another version.
     """
     path = Path(path)
     header = read_header(path)
@@ -168,8 +167,25 @@ def read_info(path: str | os.PathLike[str]) -> DancerInfo:
         data = json.loads(text)
         check_format(path, data, kind="dancer")
         return DancerInfo.from_json(data)
-    except (KeyError, TypeError, ValueError, AttributeError) as error:
+    except RecipeError as error:
+        more = f" (and {len(error.problems) - 1} more)" if len(error.problems) > 1 else ""
+        raise DancerError(
+            f"{path} holds a recipe that this version cannot read: {error.problems[0]}{more}",
+            hint=f"it was written by dancekit {str(data.get('version'))[:40]}, this is {__version__}",
+        ) from error
+    except (KeyError, TypeError, ValueError, AttributeError, ArithmeticError, RecursionError) as error:
         raise DancerError(f"{path} has a damaged dancekit header: {type(error).__name__}: {error}") from error
+
+
+def stored_recipe(path: str | os.PathLike[str]) -> dict[str, Any]:
+    """The recipe as it stands in a dancer's header, without what later versions would add to it."""
+    read_info(path)  # says what is wrong with the file
+    recipe: dict[str, Any] = json.loads(read_header(path).metadata["dancekit"])["recipe"]
+    usual = [field.alias or name for name, field in Recipe.model_fields.items()]  # the header sorts its keys
+    return {
+        key: recipe[key]
+        for key in sorted(recipe, key=lambda key: usual.index(key) if key in usual else len(usual))
+    }
 
 
 def check_format(path: Path, data: Mapping[str, Any], *, kind: str) -> None:

@@ -13,6 +13,8 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
+from dancekit.convolutions import Conv2d, ConvTranspose2d
+
 Norm = Literal["instance", "batch"]
 
 
@@ -117,18 +119,54 @@ class ResnetBlock(nn.Module):
         super().__init__()
         self.conv_block = nn.Sequential(
             nn.ReflectionPad2d(1),
-            nn.Conv2d(channels, channels, 3, bias=bias),
+            Conv2d(channels, channels, 3, bias=bias),
             make_norm(norm, channels),
             nn.ReLU(inplace=True),
             *([nn.Dropout(0.5)] if dropout else []),
             nn.ReflectionPad2d(1),
-            nn.Conv2d(channels, channels, 3, bias=bias),
+            Conv2d(channels, channels, 3, bias=bias),
             make_norm(norm, channels),
         )
 
     def forward(self, x: Tensor) -> Tensor:
         """(B, C, H, W) to (B, C, H, W)."""
         return x + self.conv_block(x)  # type: ignore[no-any-return]
+
+
+class Segmented(nn.Sequential):
+    """A sequence that can trade time for memory: gradient checkpointing (Chen et al. 2016).
+
+    With `segments` > 0 and while gradients are needed, only what lies between so many segments is kept for the
+    backward pass; the rest is computed again then. The numbers are the same.
+    """
+
+    segments = 0
+
+    def forward(self, input: Tensor) -> Tensor:
+        """Through all layers."""
+        if not (self.segments and self.training and torch.is_grad_enabled()):
+            return super().forward(input)  # type: ignore[no-any-return,no-untyped-call]
+        from torch.utils.checkpoint import checkpoint
+
+        layers = list(self)
+        length = -(-len(layers) // self.segments)
+        for start in range(0, len(layers), length):
+            input = checkpoint(nn.Sequential(*layers[start : start + length]), input, use_reentrant=False)
+        return input
+
+
+def use_gradient_checkpointing(network: nn.Module) -> bool:
+    """Let all sequences of a network that can do so keep less for the backward pass; whether there is one.
+
+    Raises:
+        ValueError: It has batch norm, whose running statistics the second pass would move again.
+    """
+    found = [module for module in network.modules() if isinstance(module, Segmented)]
+    if found and any(isinstance(module, nn.BatchNorm2d) for module in network.modules()):
+        raise ValueError("batch norm would see every batch twice")
+    for module in found:
+        module.segments = max(2, round(len(module) ** 0.5))
+    return bool(found)
 
 
 def global_generator(
@@ -141,7 +179,7 @@ def global_generator(
     norm: Norm,
     bias: bool = True,
     dropout: bool = False,
-) -> nn.Sequential:
+) -> Segmented:
     """pix2pixHD's GlobalGenerator as one sequence; the indices are those of the original's state dict.
 
     7x7 convolution, `n_down` halvings that double the channels, `n_blocks` residual blocks, `n_down`
@@ -151,7 +189,7 @@ def global_generator(
     """
     layers: list[nn.Module] = [
         nn.ReflectionPad2d(3),
-        nn.Conv2d(in_channels, ngf, 7, bias=bias),
+        Conv2d(in_channels, ngf, 7, bias=bias),
         make_norm(norm, ngf),
         nn.ReLU(inplace=True),
     ]
@@ -161,13 +199,13 @@ def global_generator(
     for level in reversed(range(n_down)):
         layers += doubling(ngf * 2**level, norm, bias=bias)
     layers += to_image(ngf, out_channels)
-    return nn.Sequential(*layers)
+    return Segmented(*layers)
 
 
 def halving(channels: int, norm: Norm, *, bias: bool = True) -> list[nn.Module]:
     """Half the size, twice the channels: C to 2 C; an odd side is rounded up."""
     return [
-        nn.Conv2d(channels, channels * 2, 3, stride=2, padding=1, bias=bias),
+        Conv2d(channels, channels * 2, 3, stride=2, padding=1, bias=bias),
         make_norm(norm, channels * 2),
         nn.ReLU(inplace=True),
     ]
@@ -176,7 +214,7 @@ def halving(channels: int, norm: Norm, *, bias: bool = True) -> list[nn.Module]:
 def doubling(channels: int, norm: Norm, *, bias: bool = True) -> list[nn.Module]:
     """Twice the size, half the channels: 2 C to C."""
     return [
-        nn.ConvTranspose2d(channels * 2, channels, 3, stride=2, padding=1, output_padding=1, bias=bias),
+        ConvTranspose2d(channels * 2, channels, 3, stride=2, padding=1, output_padding=1, bias=bias),
         make_norm(norm, channels),
         nn.ReLU(inplace=True),
     ]
@@ -184,7 +222,7 @@ def doubling(channels: int, norm: Norm, *, bias: bool = True) -> list[nn.Module]
 
 def to_image(channels: int, out_channels: int) -> list[nn.Module]:
     """Features to an image in [-1, 1]."""
-    return [nn.ReflectionPad2d(3), nn.Conv2d(channels, out_channels, 7), nn.Tanh()]
+    return [nn.ReflectionPad2d(3), Conv2d(channels, out_channels, 7), nn.Tanh()]
 
 
 def shrink(x: Tensor) -> Tensor:
@@ -195,3 +233,8 @@ def shrink(x: Tensor) -> Tensor:
 def channels_last(x: Tensor) -> Tensor:
     """The same image tensor in the memory layout in which convolutions run fastest here."""
     return x.contiguous(memory_format=torch.channels_last)
+
+
+def at_least_single(x: Tensor) -> Tensor:
+    """The same numbers in single precision if they come from a network in half; others as they are."""
+    return x.float() if x.dtype in (torch.bfloat16, torch.float16) else x

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable, Iterator
+import time
+from collections.abc import Callable, Collection, Iterable, Iterator
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
@@ -10,8 +12,38 @@ import torch
 from numpy.typing import NDArray
 
 from dancekit.build import PaintingParts
-from dancekit.contracts import RendererSpec
+from dancekit.contracts import MattedBackground, RendererSpec
 from dancekit.types import Skeleton
+
+Network = Callable[[torch.Tensor], torch.Tensor]
+"""A generator's forward pass: (B, C, H, W) to (B, C', H, W)."""
+
+
+@dataclass(frozen=True, eq=False)
+class Painted:
+    """One painted frame, on the network's device.
+
+    Attributes:
+        image: (1, 3, h, w) in [-1, 1], face refined.
+        matte: (1, 1, h, w) in [0, 1], how much of each pixel is the person; None where the generator paints the
+            background too.
+        state: What the temporal strategy is told at the next frame.
+    """
+
+    image: torch.Tensor
+    matte: torch.Tensor | None
+    state: torch.Tensor | None
+
+    def to_uint8(self) -> NDArray[np.uint8]:
+        """(h, w, 3) uint8 RGB."""
+        return np.asarray(to_uint8(self.image)[0], np.uint8)
+
+    def matte_to_uint8(self) -> NDArray[np.uint8] | None:
+        """(h, w) uint8, 255 = the person; None where there is none."""
+        if self.matte is None:
+            return None
+        scaled = self.matte.float().clamp(0, 1).mul(255).round().to(torch.uint8)
+        return np.asarray(scaled[0, 0].contiguous().cpu().numpy(), np.uint8)
 
 
 class Painter:
@@ -22,14 +54,29 @@ class Painter:
         skeleton: What the joints of the poses are.
         plate: (h, w, 3) uint8, the window of the clean plate.
         device: Where the networks are.
+        network: Computes what the generator does, in another way; None: the generator itself.
+        network_name: What that way is called.
+
+    Attributes:
+        network: May be replaced between two clips.
+        network_name: May be replaced along with it: a half-painted video is not gone on with by another network.
     """
 
     def __init__(
-        self, parts: PaintingParts, skeleton: Skeleton, plate: NDArray[np.uint8], device: str
+        self,
+        parts: PaintingParts,
+        skeleton: Skeleton,
+        plate: NDArray[np.uint8],
+        device: str,
+        *,
+        network: Network | None = None,
+        network_name: str = "torch",
     ) -> None:
         self.parts = parts
         self.skeleton = skeleton
         self.device = device
+        self.network: Network = network or parts.generator
+        self.network_name = network_name
         self._plate = (
             torch.from_numpy(plate.copy()).permute(2, 0, 1)[None].float().div(127.5).sub(1).to(device)
         )
@@ -49,12 +96,19 @@ class Painter:
         Yields:
             T images (h, w, 3) uint8 RGB.
         """
-        boxes = self.parts.face.boxes(xy, score, self.skeleton)  # type: ignore[operator]
-        drawn = (
-            self.parts.renderer(xy[number : number + 1], score[number : number + 1])
-            for number in range(len(xy))
-        )
-        return self.paint_conditions(drawn, boxes, cuts=cuts)
+        return self.paint_conditions(self.draw(xy, score), self.face_boxes(xy, score), cuts=cuts)
+
+    def draw(
+        self, xy: NDArray[np.float32], score: NDArray[np.float32], *, start: int = 0
+    ) -> Iterator[torch.Tensor]:
+        """Condition images (1, C, h, w), one by one, from frame `start` on; arguments as of `paint`."""
+        for number in range(start, len(xy)):
+            yield self.parts.renderer(xy[number : number + 1], score[number : number + 1])
+
+    def face_boxes(self, xy: NDArray[np.float32], score: NDArray[np.float32]) -> NDArray[np.float32]:
+        """(T, 4) window pixels; arguments as of `paint`."""
+        boxes: NDArray[np.float32] = self.parts.face.boxes(xy, score, self.skeleton)  # type: ignore[operator]
+        return boxes
 
     def paint_conditions(
         self, conditions: Iterable[torch.Tensor], boxes: NDArray[np.float32], *, cuts: Collection[int] = ()
@@ -69,22 +123,48 @@ class Painter:
         Yields:
             T images (h, w, 3) uint8 RGB.
         """
-        state = None
-        for number, drawn in enumerate(conditions):
-            condition = drawn.to(self.device)
-            if number in cuts:
-                state = None
-            # not around the yield: the mode would leak into the caller's code between two frames
-            with torch.inference_mode():
-                image, state = self.parts.temporal.step(self._generate, condition, state)
-                box = torch.from_numpy(boxes[number : number + 1]).to(self.device)
-                image = self.parts.face(image, condition, box)
-                state = self.parts.temporal.remember(image, state)
-                painted = to_uint8(image)[0]
-            yield painted
+        forgotten, state = frozenset(cuts), None
+        for number, condition in enumerate(conditions):
+            painted = self.step(condition, boxes[number : number + 1], None if number in forgotten else state)
+            state = painted.state
+            yield painted.to_uint8()
 
-    def _generate(self, condition: torch.Tensor) -> torch.Tensor:
-        return self.parts.background.compose(self.parts.generator(condition), self._plate)
+    def step(
+        self,
+        condition: torch.Tensor,
+        box: NDArray[np.float32],
+        state: torch.Tensor | None,
+        *,
+        observe: Callable[[str, float], None] | None = None,
+    ) -> Painted:
+        """Paint one frame.
+
+        Args:
+            condition: (1, C, h, w).
+            box: (1, 4) the face, window pixels.
+            state: `Painted.state` of the frame before; None at the start of a clip and after a cut.
+            observe: Told ("generate" and "refine", seconds).
+        """
+        background = self.parts.background
+        raw: list[torch.Tensor] = []
+
+        def generate(condition: torch.Tensor) -> torch.Tensor:
+            raw[:] = [self.network(condition)]
+            return background.compose(raw[0], self._plate)
+
+        began = time.perf_counter()
+        # around each call and not around a yield: the mode would leak into the caller's code between two frames
+        with torch.inference_mode():
+            image, state = self.parts.temporal.step(generate, condition.to(self.device), state)
+            generated = time.perf_counter()
+            face = torch.from_numpy(box).to(self.device)
+            image = self.parts.face(image, condition.to(self.device), face)
+            state = self.parts.temporal.remember(image, state)
+            matte = background.matte(raw[0]) if isinstance(background, MattedBackground) else None
+        if observe is not None:
+            observe("generate", generated - began)
+            observe("refine", time.perf_counter() - generated)
+        return Painted(image, matte, state)
 
     def sticks(self, xy: NDArray[np.float32], score: NDArray[np.float32]) -> NDArray[np.uint8]:
         """The condition image of one frame as a picture: (K, 2) and (K,) to (h, w, 3) uint8."""

@@ -9,6 +9,7 @@ from __future__ import annotations
 import torch
 from torch import Tensor, nn
 
+from dancekit.convolutions import Conv2d, ConvTranspose2d
 from dancekit.layers import Norm, make_norm
 
 
@@ -38,10 +39,10 @@ class _Outermost(nn.Module):
     ) -> None:
         super().__init__()
         self.model = nn.Sequential(
-            nn.Conv2d(in_channels, inner, 4, stride=2, padding=1, bias=_biased(norm)),
+            Conv2d(in_channels, inner, 4, stride=2, padding=1, bias=_biased(norm)),
             below,
             nn.ReLU(inplace=True),
-            nn.ConvTranspose2d(inner * 2, out_channels, 4, stride=2, padding=1),
+            ConvTranspose2d(inner * 2, out_channels, 4, stride=2, padding=1),
             nn.Tanh(),
         )
 
@@ -57,14 +58,14 @@ class _Level(nn.Module):
         bias = _biased(norm)
         layers: list[nn.Module] = [
             nn.LeakyReLU(0.2),
-            nn.Conv2d(outer, inner, 4, stride=2, padding=1, bias=bias),
+            Conv2d(outer, inner, 4, stride=2, padding=1, bias=bias),
         ]
         if below is not None:
             layers += [make_norm(norm, inner), below]
         above = inner if below is None else inner * 2
         layers += [
             nn.ReLU(inplace=True),
-            nn.ConvTranspose2d(above, outer, 4, stride=2, padding=1, bias=bias),
+            ConvTranspose2d(above, outer, 4, stride=2, padding=1, bias=bias),
             make_norm(norm, outer),
         ]
         if dropout:

@@ -14,7 +14,7 @@ import dataclasses
 import re
 from pathlib import Path
 
-from dancekit.dancer import read_info
+from dancekit.dancer import read_info, stored_recipe
 from dancekit.weights.header import file_sha256
 from dancekit.zoo.card import dancers_table, networks_table, write_card
 from dancekit.zoo.entry import entry_of
@@ -123,7 +123,7 @@ def cards(index: Index) -> dict[Path, str]:
     for entry in index.entries:
         recipe = None
         if entry.kind == "dancer":
-            recipe = read_info(ROOT / entry.main.sources[0].removeprefix("package:")).recipe
+            recipe = stored_recipe(ROOT / entry.main.sources[0].removeprefix("package:"))
         found[ZOO / "cards" / f"{entry.id}.md"] = write_card(entry, recipe)
     return found
 

@@ -7,7 +7,7 @@ import json
 import logging
 import shutil
 from collections.abc import Callable, Collection, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -230,10 +230,13 @@ def train_arms(
         on_arm(state)
         if state.finished:
             continue
-        if should_stop() or not _train(state, target, out, device, progress, should_stop):
+        if should_stop():
             break
-        states[number] = _state(matrix, state.arm, target_sha256(target), out, overrides)
-    return look(matrix, target, out, overrides)
+        states[number] = _train(state, target, out, device, progress, should_stop)
+        if not states[number].finished:
+            break
+    # An arm trained anew may leave behind others that began with what it was before.
+    return look(matrix, target, out, overrides) if only else states
 
 
 def _forget(matrix: Matrix, out: Path, chosen: Collection[str]) -> None:
@@ -293,8 +296,8 @@ def _train(
     device: str,
     progress: Progress,
     should_stop: Callable[[], bool],
-) -> bool:
-    """Train an arm to its end; False if it was stopped."""
+) -> ArmState:
+    """Train an arm to its end, unless it is stopped."""
     run, record = state.run, dict(read_record(state.run))
     if not state.steps:
         record = {"arm": state.arm.name, "from": state.arm.start, "from_sha256": ""}
@@ -311,18 +314,19 @@ def _train(
         progress=progress,
         should_stop=should_stop,
     )
+    seconds = round(run.seconds(result.steps), 1)
     _write(
         run,
         record
         | {
             "finished": result.finished,
             "steps": result.steps,
-            "seconds": round(run.seconds(result.steps), 1),
+            "seconds": seconds,
             "recipe_sha256": state.recipe.hash,
             "device": resolve_device(device),
         },
     )
-    return result.finished
+    return replace(state, steps=result.steps, finished=result.finished, seconds=seconds)
 
 
 def _write(run: Run, record: dict[str, Any]) -> None:

@@ -121,7 +121,8 @@ class Figure(_Model):
         scores: The evaluation whose frames it shows.
         arms: Left to right; for `transfer` the one that paints.
         sections: How many moments of the clip, evenly spaced.
-        frames: Consecutive frames of each moment.
+        frames: Frames of each moment, one after the other.
+        every: Of so many frames one: 1 for consecutive ones.
         baselines: Shown before the arms.
     """
 
@@ -132,6 +133,7 @@ class Figure(_Model):
     arms: Annotated[list[str], Field(min_length=1)]
     sections: Annotated[int, Field(ge=1, le=12)] = 3
     frames: Annotated[int, Field(ge=1, le=12)] = 1
+    every: Annotated[int, Field(ge=1, le=100)] = 1
     baselines: list[Baseline] = []
 
 
@@ -228,6 +230,21 @@ def matrix_names() -> list[str]:
     return sorted(path.stem for path in data_path(FOLDER).glob("*.yaml"))
 
 
+def matrix_path(name: str) -> Path:
+    """The file of a packaged matrix.
+
+    Raises:
+        UnknownName: There is none of that name.
+    """
+    names = matrix_names()
+    if name not in names:
+        raise UnknownName(
+            f"there is no ablation {name!r}{did_you_mean(name, names)}",
+            hint=f"ablations: {', '.join(names)}; a file of your own needs its suffix: {name}.yaml",
+        )
+    return data_path(f"{FOLDER}/{name}.yaml")
+
+
 def load_matrix(name_or_path: str | Path) -> Matrix:
     """Read a matrix and what it extends.
 
@@ -292,10 +309,4 @@ def _locate(name_or_path: str | Path) -> Path:
         if not path.is_file():
             raise RecipeError([f"{path}: does not exist"])
         return path
-    names = matrix_names()
-    if text not in names:
-        raise UnknownName(
-            f"there is no ablation {text!r}{did_you_mean(text, names)}",
-            hint=f"ablations: {', '.join(names)}; a file of your own needs its suffix: {text}.yaml",
-        )
-    return data_path(f"{FOLDER}/{text}.yaml")
+    return matrix_path(text)

@@ -27,5 +27,8 @@ class Plate:
         Returns:
             (B, 3, H, W) in [-1, 1].
         """
-        matte = (output[:, 3:] + 1) / 2
-        return plate + matte * (output[:, :3] - plate)
+        return plate + self.matte(output) * (output[:, :3] - plate)
+
+    def matte(self, output: Tensor) -> Tensor:
+        """(B, 4, H, W) to the matte (B, 1, H, W) in [0, 1], 1 = the person."""
+        return (output[:, 3:] + 1) / 2

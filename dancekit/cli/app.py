@@ -58,13 +58,22 @@ COMMANDS: dict[str, Lazy] = {
         "dancekit.cli.import_edn:import_edn", "Take a data folder of Everybody Dance Now to train on.", _WORK
     ),
     "zoo": Lazy("dancekit.cli.zoo:app", "Dancers of others to use, and yours to give away.", _WORK),
+    "dancefloor": Lazy(
+        "dancekit.cli.dancefloor:app", "Render dancers with exact ground truth, by seed.", _WORK
+    ),
     "retarget": Lazy(
         "dancekit.cli.retarget:retarget", "Show how a dance is fitted to the target's body and place.", _WORK
     ),
-    "ls": Lazy("dancekit.cli.ls:ls", "List components, recipes and protocols.", _LOOK),
-    "show": Lazy("dancekit.cli.show:show", "Show a component, a recipe, a dancer or a pose file.", _LOOK),
+    "estimate": Lazy(
+        "dancekit.cli.estimate:estimate", "Say what a training needs in time, memory and disk.", _WORK
+    ),
+    "ls": Lazy("dancekit.cli.ls:ls", "List components, recipes, protocols and ablations.", _LOOK),
+    "show": Lazy(
+        "dancekit.cli.show:show", "Show a component, a recipe, a dancer, a pose file or a run.", _LOOK
+    ),
     "cp": Lazy("dancekit.cli.cp:cp", "Copy a packaged recipe, to change it.", _LOOK),
     "validate": Lazy("dancekit.cli.validate:validate", "Check recipes and say all that is wrong.", _LOOK),
+    "cache": Lazy("dancekit.cli.cache:app", "What is kept from being computed again: list, clear.", _LOOK),
     "doctor": Lazy("dancekit.cli.doctor:doctor", "Say what this installation can use.", _LOOK),
 }
 
@@ -145,7 +154,7 @@ def root(
 
     Results go to stdout, all else to stderr. Exit codes: 0 ok, 1 failed,
     2 usage or recipe, 3 missing extra, 4 checksum or licence, 5 offline,
-    130 stopped by Ctrl-C.
+    130 stopped by Ctrl-C, 143 by SIGTERM.
     """
     if ctx.invoked_subcommand is None:
         # Typer prints the help itself when rich draws it, and returns it where rich is switched off.

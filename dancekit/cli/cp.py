@@ -15,14 +15,15 @@ from dancekit.errors import OutputExists, UnknownName, UsageError
 
 def cp(
     recipe: Annotated[
-        str, typer.Argument(metavar="RECIPE", help="A packaged recipe, unit or protocols/NAME.")
+        str,
+        typer.Argument(metavar="RECIPE", help="A packaged recipe or unit, protocols/NAME or ablations/NAME."),
     ],
     destination: Annotated[Path, typer.Argument(metavar="DEST", help="The new file, or a folder.")],
     force: Annotated[bool, typer.Option("--force", help="Replace what is at DEST already.")] = False,
     verbose: Verbose = 0,
     quiet: Quiet = False,
 ) -> None:
-    """Copy a packaged recipe (or protocol), to change it.
+    """Copy a packaged recipe (or protocol, or ablation), to change it.
 
     The copy has every comment of the original; what it extends is still
     found in dancekit.
@@ -31,6 +32,7 @@ def cp(
       dancekit cp quick mine.yaml
       dancekit train --target me.mp4 --recipe mine.yaml
       dancekit cp protocols/self mine.yaml
+      dancekit cp ablations/edn-v1 mine.yaml
     """
     terminal = Terminal(verbose=verbose, quiet=quiet)
     source = packaged_file(recipe)
@@ -50,7 +52,8 @@ def cp(
 
 
 def packaged_file(name: str) -> Path:
-    """The file of a packaged recipe (`quick`), unit (`units/optim/adam_gan.yaml`) or protocol (`protocols/self`).
+    """The file of a packaged recipe (`quick`), unit (`units/optim/adam_gan.yaml`), protocol (`protocols/self`) or
+    ablation (`ablations/edn-v1`).
 
     Raises:
         UnknownName: There is none.
@@ -65,6 +68,10 @@ def packaged_file(name: str) -> Path:
         from dancekit.evaluate.protocols import protocol_path
 
         return protocol_path(tail.removesuffix(".yaml"))
+    if head == "ablations":
+        from dancekit.ablation.matrix import matrix_path
+
+        return matrix_path(tail.removesuffix(".yaml"))
     if not is_file_name(name):
         return recipe_path(name)
     known = packaged_files()

@@ -239,6 +239,7 @@ def _train(
             person=job.target_person,
             progress=stop.progress,
             should_stop=stop.should_stop,
+            on_record=display.note,
             on_preview=show,
         )
 

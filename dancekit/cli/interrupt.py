@@ -1,4 +1,4 @@
-"""Ctrl-C: once to stop where nothing is lost, twice to stop at once."""
+"""Ctrl-C and SIGTERM: once to stop where nothing is lost, twice to stop at once."""
 
 from __future__ import annotations
 
@@ -9,40 +9,47 @@ from collections.abc import Callable
 from types import FrameType, TracebackType
 from typing import Any, Self
 
+from dancekit.cli.console import INTERRUPTED
 from dancekit.data.progress import Progress
+
+TERMINATED = 128 + signal.SIGTERM
+"""Exit code after SIGTERM, as shells have it."""
 
 
 class StopOnInterrupt:
-    """While its block lasts, the first Ctrl-C asks training to stop after the running step.
+    """While its block lasts, the first Ctrl-C or SIGTERM asks training to stop after the running step.
 
-    Before the first step there is nothing to keep, so Ctrl-C ends the program at once, as the second one
-    always does.
+    Before the first step there is nothing to keep, so the signal ends the program at once, as the second one
+    always does. SIGTERM is what clusters, `kill` and a shutdown send.
 
     Args:
         progress: Where the reports go on to; steps are recognised by them.
         announce: Told, once, that training is going to stop.
 
     Attributes:
-        stopped: Whether Ctrl-C was pressed.
+        stopped: Whether a signal came.
+        exit_code: What the process returns then: 130 after Ctrl-C, 143 after SIGTERM.
     """
 
     def __init__(self, progress: Progress, announce: Callable[[str], None]) -> None:
         self.stopped = False
+        self.exit_code = INTERRUPTED
         self._stepping = False
         self._progress, self._announce = progress, announce
-        self._before: Any = None
+        self._before: dict[int, Any] = {}
 
     def __enter__(self) -> Self:
-        # Only the main thread can have a handler; elsewhere (a notebook's worker) Ctrl-C is not ours.
+        # Only the main thread can have a handler; elsewhere (a notebook's worker) signals are not ours.
         if threading.current_thread() is threading.main_thread():
-            self._before = signal.signal(signal.SIGINT, self._handle)
+            for number in (signal.SIGINT, signal.SIGTERM):
+                self._before[number] = signal.signal(number, self._handle)
         return self
 
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        if self._before is not None:
-            signal.signal(signal.SIGINT, self._before)
+        for number, handler in self._before.items():
+            signal.signal(number, handler)
 
     def should_stop(self) -> bool:
         """Whether training is to end now; asked after every step."""
@@ -54,9 +61,15 @@ class StopOnInterrupt:
         self._progress(what, done, total)
 
     def _handle(self, number: int, frame: FrameType | None) -> None:
+        terminated = number == signal.SIGTERM
         if self.stopped or not self._stepping:
-            signal.signal(signal.SIGINT, signal.default_int_handler)
+            for each in self._before:
+                signal.signal(each, signal.SIG_DFL if each == signal.SIGTERM else signal.default_int_handler)
+            if terminated:
+                raise SystemExit(TERMINATED)  # unwinds: nothing half-written stays, the run's lock goes
             raise KeyboardInterrupt
         self.stopped = True
+        self.exit_code = TERMINATED if terminated else INTERRUPTED
+        again = "SIGTERM" if terminated else "Ctrl-C"
         with contextlib.suppress(RuntimeError):  # the signal came in the middle of another write to stderr
-            self._announce("stopping after this step, to keep what is trained; Ctrl-C again stops at once")
+            self._announce(f"stopping after this step, to keep what is trained; {again} again stops at once")

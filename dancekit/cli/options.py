@@ -103,6 +103,27 @@ def read_size(text: str) -> tuple[int, int]:
     return int(match[1]), int(match[2])
 
 
+def read_seconds(option: str, text: str) -> Fraction:
+    """`12.5`, `1:05` or `1:02:03.5` as seconds, exact.
+
+    Raises:
+        UsageError: It is something else.
+    """
+    parts = text.strip().split(":")
+    try:
+        numbers = [Fraction(part) for part in parts]
+    except (ValueError, ZeroDivisionError):
+        numbers = []
+    if not 1 <= len(numbers) <= 3 or min(numbers) < 0 or any(part >= 60 for part in numbers[1:]):
+        raise UsageError(
+            f"{option} {text} is no time", hint="seconds, such as 12.5, or minutes:seconds, 1:05"
+        )
+    seconds = Fraction(0)
+    for number in numbers:
+        seconds = seconds * 60 + number
+    return seconds
+
+
 def read_rate(text: str) -> Fraction:
     """`30`, `29.97` or `30000/1001` as frames per second, exact.
 
@@ -136,8 +157,8 @@ def check_output(path: Path, *, force: bool, suffixes: tuple[str, ...] = _VIDEO)
         UsageError: It cannot be the name of this kind of file.
     """
     if path.suffix.lower() not in suffixes:
-        raise UsageError(f"--out {path}: the name must end in {' or '.join(suffixes)}")
-    if path.is_dir():
+        raise UsageError(f"--out {path}: the name must end in {' or '.join(filter(None, suffixes))}")
+    if path.is_dir() and "" not in suffixes:
         raise UsageError(
             f"--out {path} is a folder", hint=f"name a file, such as {path / ('out' + suffixes[0])}"
         )

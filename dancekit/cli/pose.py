@@ -217,12 +217,15 @@ def _filtered(
     from dancekit.build import build_filters
     from dancekit.config import load_recipe
     from dancekit.data.poses import apply_filters
-    from dancekit.filters.report import compare_filtered
+    from dancekit.filters.report import compare_filtered, compare_parts
 
     poses = apply_filters(raw, build_filters(load_recipe(recipe, changes)))
     report = compare_filtered(raw, poses)
     terminal.log(f"filters: {report}")
-    return poses, dict(report.as_json())
+    parts = compare_parts(raw, poses)
+    for part, each in parts.items():
+        terminal.log(f"filters, {part.replace('_', ' ')}: {each}")
+    return poses, report.as_json() | {"parts": {part: each.as_json() for part, each in parts.items()}}
 
 
 def summarize(poses: PoseSequence) -> dict[str, Any]:

@@ -3,18 +3,19 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from types import TracebackType
-from typing import TYPE_CHECKING, Protocol, Self
+from typing import TYPE_CHECKING, Any, Protocol, Self
 
 from dancekit.cli.console import Terminal
 
 if TYPE_CHECKING:
-    from rich.console import Console
+    from rich.console import Console, RenderableType
     from rich.progress import TaskID
 
 LABELS = {
     "files": "reading files",
+    "takes": "joining takes",
     "poses": "finding poses",
     "people": "finding everybody",
     "true poses": "finding poses in the true frames",
@@ -47,6 +48,10 @@ class Display(Protocol):
         """`done` of `total` units of `what` are ready."""
         ...
 
+    def note(self, record: Mapping[str, Any]) -> None:
+        """A line of a run's metrics.jsonl: losses, speed, memory."""
+        ...
+
 
 def show_progress(terminal: Terminal) -> Display:
     """The display that suits: nothing with `-q` or `--json`, bars on a terminal, else lines."""
@@ -71,6 +76,9 @@ class NoDisplay:
     def __call__(self, what: str, done: int, total: int | None) -> None:
         """Tell nobody."""
 
+    def note(self, record: Mapping[str, Any]) -> None:
+        """Tell nobody."""
+
 
 class Bars:
     """One bar for each kind of work, with how many, how long, and the time left.
@@ -80,6 +88,7 @@ class Bars:
     """
 
     def __init__(self, console: Console) -> None:
+        from rich.live import Live
         from rich.progress import (
             BarColumn,
             MofNCompleteColumn,
@@ -96,22 +105,35 @@ class Bars:
             TimeElapsedColumn(),
             TextColumn("left", style="dim"),
             TimeRemainingColumn(),
-            console=console,
-            redirect_stdout=False,  # results belong to stdout, wherever that leads; the bars are on stderr
+            auto_refresh=False,  # drawn by the live display, with the line below
             # a GAN's step takes seconds; with rich's 30 s the estimate would jump about
             speed_estimate_period=120.0,
         )
         self._tasks: dict[str, TaskID] = {}
         self._done: dict[str, int] = {}
+        self._line = ""
+        self._live = Live(console=console, redirect_stdout=False, get_renderable=self._shown)
+
+    def _shown(self) -> RenderableType:
+        from rich.console import Group
+        from rich.text import Text
+
+        # cut off, not wrapped: a line more or less would make the bars jump
+        line = Text(self._line, style="dim", no_wrap=True, overflow="ellipsis")
+        return Group(self._bars, line) if self._line else self._bars
 
     def __enter__(self) -> Self:
-        self._bars.start()
+        self._live.start()
         return self
 
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        self._bars.stop()
+        self._live.stop()
+
+    def note(self, record: Mapping[str, Any]) -> None:
+        """Show it below the bars."""
+        self._line = describe(record)
 
     def __call__(self, what: str, done: int, total: int | None) -> None:
         """Move the bar of `what`."""
@@ -137,6 +159,7 @@ class Lines:
         self._what = ""
         self._done = self._first = 0
         self._began = self._last = 0.0
+        self._note = ""
 
     def __enter__(self) -> Self:
         return self
@@ -158,8 +181,13 @@ class Lines:
             self._write(f"{label}: {done} in {duration(now - self._began)}")
         elif now - self._last >= LINE_EVERY:
             self._last = now
-            self._write(f"{label}: {done}{self._of(done, total, now)}")
+            note = f" ({self._note})" if self._note and what == "steps" else ""
+            self._write(f"{label}: {done}{self._of(done, total, now)}{note}")
         self._done = done
+
+    def note(self, record: Mapping[str, Any]) -> None:
+        """Add it to the next line."""
+        self._note = describe(record)
 
     def _of(self, done: int, total: int | None, now: float) -> str:
         if total is None:
@@ -167,6 +195,15 @@ class Lines:
         since = done - self._first
         left = (now - self._began) / since * (total - done) if since else 0.0
         return f" of {total}" + (f", {duration(left)} left" if since else "")
+
+
+def describe(record: Mapping[str, Any]) -> str:
+    """A line of metrics.jsonl for people: the losses, frames a second, memory."""
+    known = ("step", "stage", "seconds_per_step", "frames_per_second", "memory_mb", "lr")
+    parts = [f"{key} {value:.3g}" for key, value in record.items() if key not in known]
+    speed = [f"{record['frames_per_second']:.3g} frames/s"] if "frames_per_second" in record else []
+    memory = [f"{record['memory_mb'] / 1000:.1f} GB"] if record.get("memory_mb") else []
+    return ", ".join([*speed, *memory, *parts])
 
 
 def duration(seconds: float) -> str:

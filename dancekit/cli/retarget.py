@@ -121,7 +121,7 @@ def _poses(
     from dancekit.build import build_filters, build_pose, resolve_device
     from dancekit.cli.progress import show_progress
     from dancekit.data.poses import apply_filters, track_person
-    from dancekit.filters.report import compare_filtered
+    from dancekit.filters.report import compare_filtered, compare_parts
     from dancekit.pose.choice import refuse_for_poses
     from dancekit.types import PoseSequence
 
@@ -134,7 +134,8 @@ def _poses(
     poses = apply_filters(raw, build_filters(settings))
     report = compare_filtered(raw, poses)
     terminal.log(f"{who}, filters: {report}")
-    return poses, report.as_json()
+    parts = {part: each.as_json() for part, each in compare_parts(raw, poses).items()}
+    return poses, report.as_json() | {"parts": parts}
 
 
 def _outside(moved: PoseSequence) -> list[str]:

@@ -18,15 +18,15 @@ def show(
     name: Annotated[
         str,
         typer.Argument(
-            metavar="NAME|FILE",
-            help="A component, a recipe, a protocol, a dancer or any safetensors file, a pose file.",
+            metavar="NAME|FILE|RUN",
+            help="A component, a recipe, a protocol, a dancer or any safetensors file, a pose file, a run folder.",
         ),
     ],
     as_json: Json = False,
     verbose: Verbose = 0,
     quiet: Quiet = False,
 ) -> None:
-    """Show a component, a recipe, a protocol, a dancer or a pose file.
+    """Show a component, a recipe, a protocol, a dancer, a pose file or a run.
 
     Examples:
       dancekit show unet
@@ -34,11 +34,17 @@ def show(
       dancekit show quick
       dancekit show protocols/self
       dancekit show runs/me/dancer.safetensors
+      dancekit show runs/me
     """
     terminal = Terminal(verbose=verbose, quiet=quiet, as_json=as_json)
     path = Path(name)
     if path.is_file():
         _show_file(terminal, path)
+        return
+    if path.is_dir():
+        from dancekit.cli.show_run import show_run
+
+        show_run(terminal, path)
         return
     found = find_all(name)
     if len(found) > 1:

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from dancekit.cli.console import INTERRUPTED, Terminal
+from dancekit.cli.console import Terminal
 from dancekit.cli.options import (
     Device,
     Force,
@@ -21,21 +22,33 @@ from dancekit.cli.options import (
     check_overrides,
     check_person,
     is_override,
+    read_seconds,
 )
 from dancekit.errors import OutputExists, UsageError
 
 if TYPE_CHECKING:
+    from dancekit.data.progress import Progress
     from dancekit.training import TrainResult
 
 
 def train(
     overrides: Overrides = None,
-    target: Annotated[
-        Path | None,
+    targets: Annotated[
+        list[Path] | None,
         typer.Option(
             "--target",
             metavar="VIDEO|SET",
-            help="One person, whole body, camera that does not move; or what import-edn wrote.",
+            help="One person, whole body, camera that does not move; or what import-edn wrote. Several takes of "
+            "one person, place and camera: give it again.",
+        ),
+    ] = None,
+    ranges: Annotated[
+        list[str] | None,
+        typer.Option(
+            "--range",
+            metavar="FROM-TO",
+            help="Only this part of the target: 10-25, 1:05- or -0:40; may be given again. With several targets "
+            "one for each, in order (- for all of it).",
         ),
     ] = None,
     recipe: RecipeName = "quick",
@@ -67,6 +80,9 @@ def train(
         str,
         typer.Option("--data-licence", metavar="SPDX", help="Of the video; written into the dancer file."),
     ] = "",
+    tensorboard: Annotated[
+        bool, typer.Option("--tensorboard", help="Write for TensorBoard too; train.loggers=[tensorboard].")
+    ] = False,
     person: Who = None,
     force: Force = False,
     device: Device = "auto",
@@ -78,20 +94,24 @@ def train(
     """Train a dancer on a video of the target.
 
     The run folder holds the dancer (dancer.safetensors), previews,
-    metrics.jsonl and checkpoints. Ctrl-C stops after the running step and
-    keeps everything; --resume goes on, exactly as if nothing had happened.
+    curves.png, metrics.jsonl and checkpoints; dancekit show RUN sums it up.
+    Ctrl-C (or SIGTERM) stops after the running step and keeps everything;
+    --resume goes on, exactly as if nothing had happened.
 
     Examples:
       dancekit train --target me.mp4
       dancekit train --target me.mp4 --out runs/try train.steps=200
       dancekit train --target me.mp4 --out runs/try --resume
+      dancekit train --target monday.mp4 --target tuesday.mp4 --out runs/me
+      dancekit train --target me.mp4 --range 0:05-1:10 --range 2:00-
       dancekit train --target me.mp4 --recipe mine.yaml generator.ngf=16
     """
     terminal = Terminal(verbose=verbose, quiet=quiet, as_json=as_json)
-    changes = check_overrides(overrides if target else _no_target(overrides), seed=seed)
+    changes = check_overrides(overrides if targets else _no_target(overrides), seed=seed)
     check_person(person)
-    if target is None:
+    if not targets:
         raise UsageError("the target is missing", hint="dancekit train --target VIDEO")
+    target, parts = targets[0], read_ranges(targets, ranges or [])
     run = out or Path("runs") / target.stem
     if rendered and consent:
         raise UsageError(
@@ -113,15 +133,16 @@ def train(
     from dancekit.cli.interrupt import StopOnInterrupt
     from dancekit.cli.progress import show_progress
     from dancekit.config import load_recipe
-    from dancekit.video import probe
 
-    if not (target / "edn.json").is_file():
-        _no_plain_folder(target)
-        probe(target)  # first: it needs no torch
+    _check_targets(targets, joined=bool(parts))  # first: it needs no torch
     from dancekit.training import train as train_dancer
 
+    if tensorboard:
+        changes = [*changes, "train.loggers=[tensorboard]"]
     settings = load_recipe(recipe, changes)
     with show_progress(terminal) as display, StopOnInterrupt(display, terminal.warn) as stop:
+        if parts:
+            target = _joined(parts, run, stop.progress)
         result = train_dancer(
             target,
             settings,
@@ -132,6 +153,7 @@ def train(
             person=person,
             progress=stop.progress,
             should_stop=stop.should_stop,
+            on_record=display.note,
             licence=licence,
             consent=consent,
             subject="rendered" if rendered else "person" if consent else "",
@@ -139,11 +161,12 @@ def train(
         )
     _report(terminal, result, sum(each.train.steps for each in settings.chain))
     if not result.finished:
-        again = f"dancekit train --target {target} --out {run} --resume"
+        given = [f"--target {each}" for each in targets] + [f"--range={each}" for each in ranges or ()]
+        again = f"dancekit train {' '.join(given)} --out {run} --resume"
         named = "" if recipe == "quick" else f" --recipe {recipe}"
         named += "" if person is None else f" --person {person}"
         terminal.log(f"to go on: {' '.join([again + named, *changes])}")
-        raise SystemExit(INTERRUPTED)  # said already, not an error
+        raise SystemExit(stop.exit_code)  # said already, not an error
 
 
 def _report(terminal: Terminal, result: TrainResult, steps: int) -> None:
@@ -159,6 +182,48 @@ def _report(terminal: Terminal, result: TrainResult, steps: int) -> None:
             "finished": result.finished,
         }
     )
+
+
+def _check_targets(targets: Sequence[Path], *, joined: bool) -> None:
+    from dancekit.video import probe
+
+    for each in targets:
+        if not (each / "edn.json").is_file():
+            _no_plain_folder(each)
+            probe(each)
+        elif joined:
+            raise UsageError(f"{each} is an imported set: it is not joined with others, nor cut")
+
+
+def read_ranges(targets: Sequence[Path], ranges: Sequence[str]) -> list[tuple[Path, str]]:
+    """Which part of which target; nothing where one target is taken as it is.
+
+    Raises:
+        UsageError: Not one range for each of several targets.
+    """
+    if len(targets) == 1:
+        return [(targets[0], text) for text in ranges]
+    if ranges and len(ranges) != len(targets):
+        raise UsageError(
+            f"{len(targets)} targets and {len(ranges)} ranges",
+            hint="one --range for each target, - for all of it",
+        )
+    return list(zip(targets, ranges or ["-"] * len(targets), strict=True))
+
+
+def _joined(parts: Sequence[tuple[Path, str]], run: Path, progress: Progress) -> Path:
+    """The parts as one video beside the run: `runs/me.target.mp4`."""
+    from dancekit.data.poses import Span
+    from dancekit.data.takes import Take, join_takes
+
+    takes = []
+    for video, text in parts:
+        since, dash, until = text.partition("-")
+        begin, end = (read_seconds("--range", each) if each.strip() else None for each in (since, until))
+        if not dash or (end is not None and end <= (begin or 0)):
+            raise UsageError(f"--range {text} is no range", hint="10-25, 1:05-, -0:40, or - for all of it")
+        takes.append(Take(video, Span(begin, end)))
+    return join_takes(takes, run.with_name(f"{run.name}.target.mp4"), progress=progress)
 
 
 def _unfinished(run: Path) -> UsageError:

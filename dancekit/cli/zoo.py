@@ -31,6 +31,6 @@ def zoo() -> None:
     Examples:
       dancekit zoo ls
       dancekit zoo get demo
-      dancekit zoo publish runs/me --to zoo --id me.pix2pixhd_256 --licence CC-BY-4.0
+      dancekit zoo publish runs/toy --to zoo --licence CC0-1.0 --rendered
       dancekit zoo convert latest_net_G.pth --out me.safetensors
     """

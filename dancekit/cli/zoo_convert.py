@@ -113,9 +113,12 @@ def convert(
     if target is None:
         terminal.log("no target: transfers use normalizer=identity (--target CLIP allows others)")
     terminal.result(str(result.out))
+    if result.critic is not None:
+        terminal.log(f"discriminators, for training on: {result.critic}")
     terminal.json(
         {
             "out": str(result.out),
+            "critic": str(result.critic) if result.critic else None,
             "sha256": result.sha256,
             "networks": dict(result.networks),
             "normalizer": result.normalizer,

@@ -27,6 +27,7 @@ def get(
       dancekit zoo get demo
       dancekit zoo get demo blazepose --json
     """
+    from dancekit.cli.progress import show_progress
     from dancekit.zoo.index import Zoo
     from dancekit.zoo.locate import get_entry
 
@@ -36,7 +37,8 @@ def get(
     found: dict[str, list[str]] = {}
     for entry in entries:
         terminal.log(f"{entry.id}: {entry.title}")
-        paths = get_entry(zoo, entry)
+        with show_progress(terminal) as display:
+            paths = get_entry(zoo, entry, progress=display)
         found[entry.id] = [str(path) for path in paths]
         for path in paths:
             terminal.result(str(path))

@@ -68,10 +68,11 @@ def card(
 
     Examples:
       dancekit zoo card demo
-      dancekit zoo card runs/me --licence CC-BY-4.0 --consent "I film myself and agree to all uses"
+      dancekit zoo card runs/me --licence CC-BY-4.0 --consent "I film myself"
     """
     terminal = Terminal(verbose=verbose, quiet=quiet, as_json=as_json)
     destination = None if out is None else check_output(out, force=force, suffixes=(".md",))
+    from dancekit.dancer import stored_recipe
     from dancekit.zoo.card import write_card
 
     if is_zoo_id(dancer):
@@ -82,9 +83,7 @@ def card(
         entry = zoo.entry(dancer)
         recipe = None
         if entry.kind == "dancer":
-            from dancekit.dancer import read_info
-
-            recipe = read_info(get_file(zoo, entry, entry.main)).recipe
+            recipe = stored_recipe(get_file(zoo, entry, entry.main))
     else:
         from dancekit.zoo.entry import entry_of
 
@@ -92,7 +91,7 @@ def card(
             dancer, identity, title, _statements(licence, data_licence, consent, rendered), evaluation, limits
         )
         info = publication.check()
-        recipe = info.recipe
+        recipe = stored_recipe(publication.dancer)
         entry = entry_of(
             publication.dancer,
             publication.id,
@@ -150,8 +149,8 @@ def publish(
     everybody who has the folder can say --dancer ID.
 
     Examples:
-      dancekit zoo publish runs/me --to zoo --licence CC-BY-4.0 --consent "I film myself and agree"
-      dancekit zoo publish runs/toy --to hf:me/toy --id toy.unet_256 --licence CC0-1.0 --rendered
+      dancekit zoo publish runs/me --to zoo --licence MIT --consent "I film myself"
+      dancekit zoo publish runs/toy --to hf:me/toy --licence CC0-1.0 --rendered
     """
     terminal = Terminal(verbose=verbose, quiet=quiet, as_json=as_json)
     if to is None:
@@ -165,6 +164,10 @@ def publish(
 
     if hub:
         hub_name(to)
+        if terminal.silent:
+            from huggingface_hub.utils import disable_progress_bars  # type: ignore[attr-defined]
+
+            disable_progress_bars()
     stored = check_dtype(dtype) if dtype else None
     statements = _statements(licence, data_licence, consent, rendered)
     given = _publication(dancer, identity, title, statements, evaluation, limits)
@@ -219,7 +222,8 @@ def _publication(
     run = Path(dancer)
     path = run / "dancer.safetensors" if run.is_dir() else find_dancer(dancer, option="the dancer")
     if not path.is_file():
-        raise UsageError(f"{dancer} is no run: it holds no dancer.safetensors", hint="name a run or a dancer")
+        what = "is no run: it holds no dancer.safetensors" if run.is_dir() else "does not exist"
+        raise UsageError(f"{dancer} {what}", hint="name a run, a dancer file, or an id: dancekit zoo ls")
     name = identity or re.sub(r"[^a-z0-9_.]+", "_", (run.name if run.is_dir() else path.stem).lower())
     return Publication(
         dancer=path, id=name, title=title, changes=changes, evaluations=evaluations or (), limits=limits

@@ -166,7 +166,7 @@ def _is_component(path: Keys) -> bool:
 def _fields(path: Keys) -> tuple[str, ...]:
     """The keys of a component itself; every other one is a parameter."""
     is_loss = LIST_SLOTS.get(str(path[0])) == "loss"
-    return ("name", "params", "weight") if is_loss else ("name", "params")
+    return ("name", "params", "weight", "every") if is_loss else ("name", "params")
 
 
 def _text(path: Keys) -> str:

@@ -59,9 +59,11 @@ class LossTerm(Component):
 
     Attributes:
         weight: Factor of the term; 0 switches it off.
+        every: The term is computed in every n-th step only, with n times the weight: for losses that are dear.
     """
 
     weight: Annotated[float, Field(ge=0)] = 1.0
+    every: Annotated[int, Field(ge=1, le=1000)] = 1
 
 
 class Optimizer(_Model):
@@ -126,12 +128,27 @@ class Stage(_Model):
         return self
 
 
+class Keep(_Model):
+    """Which checkpoints stay.
+
+    Attributes:
+        last: So many of the newest.
+        best: Also the best one by PSNR in the person's mask on a few fixed frames: held-out ones if
+            `train.hold_out` holds any out, else frames that training has seen. Its dancer is `best.safetensors`.
+    """
+
+    last: Annotated[int, Field(ge=1, le=1000)] = 2
+    best: bool = False
+
+
 class TrainConfig(_Model):
     """How long and how.
 
     Attributes:
         steps: Optimizer steps of all stages together.
         batch: Clips a step.
+        accumulate: Batches whose gradients are averaged before a step: `batch` times `accumulate` clips in the
+            memory of `batch`.
         seed: Of every random draw.
         checkpoint_every: Steps between checkpoints.
         preview_every: Steps between previews.
@@ -149,12 +166,25 @@ class TrainConfig(_Model):
             0 for none. (Window and clean plate are measured on the whole clip.)
         start_from: A run folder or a dancer file to begin with: every tensor of equal name and shape is taken,
             from a global generator into a local one, say. Empty for random weights.
+        precision: `fp32`; `bf16` runs the networks in bfloat16 (weights, losses and optimizers stay in single
+            precision); `auto` takes bf16 where the device has units for it. Without them bf16 is slower.
+        winograd: On a CPU, 3x3 convolutions by Winograd's algorithm, which rounds a little more: `auto` where it is
+            faster on this machine (measured once, at the beginning of a run), `on`, `off`.
+        compile: `on` compiles the generator by torch.compile and checks it against the uncompiled one first;
+            `auto` goes on without, with a warning, where that fails; `off`.
+        gradient_checkpointing: Less memory for more time: the generator's inner results are computed again for
+            the backward pass. The numbers are the same.
+        prefetch: Batches that are made ready in another thread while a step runs; 0 makes each when it is due.
+            The numbers are the same.
+        keep: Which checkpoints stay.
+        loggers: Who is told besides metrics.jsonl: `tensorboard` (the extra of that name).
         optimizer: Learning rates and their course.
         stages: One after the other; their shares sum to 1.
     """
 
     steps: Steps
     batch: Steps = 1
+    accumulate: Annotated[int, Field(ge=1, le=1024)] = 1
     seed: Annotated[int, Field(ge=0, lt=2**32)] = 0
     checkpoint_every: Steps = 500
     preview_every: Steps = 500
@@ -165,6 +195,13 @@ class TrainConfig(_Model):
     compat: Literal["none", "edn"] = "none"
     hold_out: Annotated[float, Field(ge=0, le=0.9)] = 0.0
     start_from: str = ""
+    precision: Literal["fp32", "bf16", "auto"] = "fp32"
+    winograd: Literal["off", "on", "auto"] = "auto"
+    compile: Literal["off", "on", "auto"] = "off"
+    gradient_checkpointing: bool = False
+    prefetch: Annotated[int, Field(ge=0, le=64)] = 2
+    keep: Keep = Keep()
+    loggers: list[Literal["tensorboard"]] = []
     optimizer: Optimizer = Optimizer()
     stages: Annotated[list[Stage], Field(min_length=1)] = [
         Stage(name="body", share=1.0, modules=["generator"])
@@ -180,6 +217,14 @@ class TrainConfig(_Model):
         if abs(total - 1) > 1e-6:
             raise ValueError(f"the shares of the stages should sum to 1, not {total:g}")
         return stages
+
+    @model_validator(mode="after")
+    def _accumulates(self) -> Self:
+        if self.accumulate > 1 and self.order == "discriminator_first":
+            raise ValueError(
+                "accumulate > 1 needs order: together (discriminator_first would have to paint everything twice)"
+            )
+        return self
 
 
 class Policy(_Model):

@@ -4,18 +4,25 @@ from __future__ import annotations
 
 import math
 from collections import deque
-from collections.abc import Iterator
+from collections.abc import Callable, Iterable, Iterator
 from itertools import groupby
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from dancekit.data.camera import LOST, CameraMotion, CameraSamples, largest_shift, measure_camera
 from dancekit.data.cuts import scenes
+from dancekit.data.span import WHOLE, Span
 from dancekit.types import PoseSequence
 from dancekit.types.video import Frame
-from dancekit.video import read_frames
+from dancekit.video import probe, read_frames
+
+Stage = Callable[[Iterable[Any]], Iterator[Any]]
+
+LONGEST_STEP = 2
+"""Seconds between two frames above which a new scene begins, whatever they show: two takes were joined there."""
 
 
 class ClipReader:
@@ -26,14 +33,16 @@ class ClipReader:
 
     Args:
         path: The clip.
+        span: The part of it that is read.
+        through: What the decoded frames go through on their way, such as a stage of a pipeline.
 
     Attributes:
         pts: Of the frames that were given so far.
         cuts: Of those, the ones with which a new scene began.
     """
 
-    def __init__(self, path: Path) -> None:
-        self.path = path
+    def __init__(self, path: Path, *, span: Span = WHOLE, through: Stage = iter) -> None:
+        self.path, self._span, self._through = path, span, through
         self.pts: list[int] = []
         self.cuts: list[int] = []
         self._held: deque[NDArray[np.uint8]] = deque()
@@ -58,7 +67,7 @@ class ClipReader:
         motion = CameraMotion(shift)
         if motion.kind in ("still", "unknown"):
             return motion
-        matrices, lost = measure_camera((frame.rgb for frame in read_frames(self.path)), poses)
+        matrices, lost = measure_camera((frame.rgb for frame in self._read()), poses)
         if lost > LOST:
             return CameraMotion(float("nan"))
         if math.isfinite(
@@ -68,13 +77,17 @@ class ClipReader:
         return CameraMotion(shift, matrices)
 
     def _numbered(self) -> Iterator[tuple[int, NDArray[np.uint8]]]:
-        for frame, cut in scenes(read_frames(self.path), _picture):
-            if cut:
+        longest = LONGEST_STEP / probe(self.path).time_base
+        for frame, cut in scenes(self._through(self._read()), _picture):
+            if cut or (self.pts and frame.pts - self.pts[-1] > longest):
                 self.cuts.append(len(self.pts))
             self.pts.append(frame.pts)
             self._samples.add(frame.rgb)
             self._held.append(frame.rgb)
             yield len(self.cuts), frame.rgb
+
+    def _read(self) -> Iterator[Frame]:
+        return read_frames(self.path, since=self._span.since, until=self._span.until)
 
 
 def _picture(frame: Frame) -> NDArray[np.uint8]:

@@ -33,6 +33,9 @@ LEAST_POSE, LEAST_PLACE = 0.01, 0.05
 MOST_FILMED, MOST_COMPARED, MOST_CHOSEN_FROM = 4000, 1000, 500
 """Poses that are looked at: of the filmed clip, of it for the limit, and of those outside for the choice."""
 
+AT_ONCE = 256
+"""Poses of a dance that are compared at once: memory does not grow with the dance."""
+
 _CHUNK = 2**22  # numbers held at once, about 32 MB
 
 
@@ -96,7 +99,7 @@ class PoseRange:
     The distance of two poses is the mean over the joints that both have, after the shift that brings the means
     of those joints together: a pose that was filmed elsewhere in the picture is the same pose. (On the shipped
     dancer it ranks held-out frames by their painting error better than the distance in place does:
-    `benchmarks/coverage.py`.) The length of that shift is how far the places are apart. Both limits are the 99th
+    `benchmarks/pose_coverage.py`.) The length of that shift is how far the places are apart. Both limits are the 99th
     percentile of the distances of filmed poses to the nearest one at least a second away in time, and at least
     `LEAST_POSE` and `LEAST_PLACE` of the person's height.
 
@@ -151,7 +154,11 @@ class PoseRange:
         if not len(self.filmed):
             unknown = np.full(len(poses), np.nan)
             return Coverage(unknown, self.limit, self.height, unknown, self.place_limit)
-        pose, place = (each.min(1).astype(np.float64) for each in distances(self.filmed, poses))
+        pose, place = np.empty(len(poses)), np.empty(len(poses))
+        for first in range(0, len(poses), AT_ONCE):
+            part = slice(first, first + AT_ONCE)
+            for nearest, apart in zip((pose, place), distances(self.filmed, poses[part]), strict=True):
+                nearest[part] = apart.min(1)
         for nearest in (pose, place):
             nearest[~np.isfinite(nearest)] = np.nan
         return Coverage(pose, self.limit, self.height, place, self.place_limit)

@@ -16,12 +16,12 @@ from numpy.typing import NDArray
 from dancekit.errors import DancekitError
 
 
-def write_whole(path: Path, content: str | bytes) -> None:
-    """Write beside, then rename: a file of that name is always complete.
+@contextmanager
+def beside(path: Path) -> Iterator[Path]:
+    """A hidden name beside `path`: what the block writes there takes the name of `path` if it ends well.
 
     Args:
         path: A file there is replaced; its folder is made.
-        content: Text is written as UTF-8.
 
     Raises:
         DancekitError: The disk is full, or the place cannot be written to. Nothing is left behind.
@@ -30,7 +30,7 @@ def write_whole(path: Path, content: str | bytes) -> None:
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
         try:
-            part.write_bytes(content.encode() if isinstance(content, str) else content)
+            yield part
             part.replace(path)
         finally:
             part.unlink(missing_ok=True)
@@ -41,19 +41,39 @@ def write_whole(path: Path, content: str | bytes) -> None:
         ) from None
 
 
-def write_png(path: Path, rgb: NDArray[Any]) -> None:
-    """Write a (H, W, 3) uint8 RGB picture, whole; OpenCV's own `imwrite` only returns False on a full disk.
+def write_whole(path: Path, content: str | bytes) -> None:
+    """Write beside, then rename: a file of that name is always complete.
+
+    Args:
+        path: A file there is replaced; its folder is made.
+        content: Text is written as UTF-8.
 
     Raises:
-        DancekitError: As `write_whole`.
+        DancekitError: As `beside`.
     """
-    _, encoded = cv2.imencode(".png", cv2.cvtColor(np.ascontiguousarray(rgb), cv2.COLOR_RGB2BGR))
+    with beside(path) as part:
+        part.write_bytes(content.encode() if isinstance(content, str) else content)
+
+
+def write_png(path: Path, picture: NDArray[Any]) -> None:
+    """Write a (H, W, 3) RGB or (H, W, 4) RGBA uint8 picture, whole; OpenCV's own `imwrite` only returns False on a
+    full disk.
+
+    Raises:
+        DancekitError: As `beside`.
+    """
+    code = cv2.COLOR_RGBA2BGRA if picture.shape[2] == 4 else cv2.COLOR_RGB2BGR
+    _, encoded = cv2.imencode(".png", cv2.cvtColor(np.ascontiguousarray(picture), code))
     write_whole(path, encoded.tobytes())
 
 
 @contextmanager
-def appearing_folder(folder: Path) -> Iterator[Path]:
-    """A folder that is filled under another name and appears whole or not at all; one of its name is replaced.
+def appearing_folder(folder: Path, *, replace: bool = True) -> Iterator[Path]:
+    """A folder that is filled under another name and appears whole or not at all.
+
+    Args:
+        folder: Its name.
+        replace: Whether one that is there in the end is replaced; else that one stays.
 
     Raises:
         DancekitError: As `write_whole`.
@@ -63,8 +83,10 @@ def appearing_folder(folder: Path) -> Iterator[Path]:
     try:
         part.mkdir(parents=True)
         yield part
-        shutil.rmtree(folder, ignore_errors=True)
-        part.replace(folder)
+        if replace:
+            shutil.rmtree(folder, ignore_errors=True)
+        if replace or not folder.exists():
+            part.replace(folder)
     except OSError as error:
         raise DancekitError(
             f"{folder} cannot be written: {error.strerror or error}",

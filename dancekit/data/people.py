@@ -133,7 +133,7 @@ def find_people(
     place = people_place(path, backend, component) if cache else None
     if place is not None and (known := _load(place)) is not None:
         return known
-    found = people_of(look_at_everybody(path, backend, info, progress))
+    found = people_of(look_at_everybody(ClipReader(path), backend, info, progress, total=info.frames))
     if not found.persons:
         raise PoseError(
             f"{path}: nobody was found in {FEWEST_FRAMES} frames or more",
@@ -167,8 +167,17 @@ class Everybody:
     skeleton: str
 
 
-def look_at_everybody(path: Path, backend: PoseBackend, info: VideoInfo, progress: Progress) -> Everybody:
+def look_at_everybody(
+    reader: ClipReader, backend: PoseBackend, info: VideoInfo, progress: Progress, *, total: int | None
+) -> Everybody:
     """Detect everybody in every frame, and look at what they wear.
+
+    Args:
+        reader: Of the clip.
+        backend: Finds them.
+        info: Of the clip.
+        progress: Called with ("people", done, total).
+        total: Frames to read, if that is known.
 
     Raises:
         UsageError: The backend finds one person only.
@@ -181,7 +190,7 @@ def look_at_everybody(path: Path, backend: PoseBackend, info: VideoInfo, progres
     detect: Callable[[Any], Any] = (
         backend.detect_people if isinstance(backend, FindsPeople) else backend.detect
     )
-    reader, skeleton = ClipReader(path), backend.spec.skeleton
+    skeleton = backend.spec.skeleton
     masks = MaskTrack(info.size) if backend.spec.gives_mask else None
     detections, wears = [], []
     for scene in reader.scenes():
@@ -191,7 +200,7 @@ def look_at_everybody(path: Path, backend: PoseBackend, info: VideoInfo, progres
                 if masks is not None:
                     masks.append(None if people.mask is None else people.mask[person])
             detections.append(Detections(people.xy, people.score, people.box))
-            progress("people", len(detections), info.frames)
+            progress("people", len(detections), total)
     return Everybody(detections, wears, masks, reader, info, skeleton.id)
 
 

@@ -8,6 +8,7 @@ import os
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -17,7 +18,7 @@ from dancekit.config import Component, Recipe, load_recipe
 from dancekit.contracts import Filter, FindsPeople, PoseBackend
 from dancekit.data.cache import cache_folder, content_key
 from dancekit.data.camera import CameraMotion, steady_poses
-from dancekit.data.clip_reader import ClipReader
+from dancekit.data.clip_reader import ClipReader, Stage
 from dancekit.data.masks import MaskTrack
 from dancekit.data.people import (
     SEVERAL,
@@ -31,6 +32,8 @@ from dancekit.data.people import (
 )
 from dancekit.data.people_sheet import keep_sheet
 from dancekit.data.progress import Progress, silent
+from dancekit.data.span import WHOLE as WHOLE
+from dancekit.data.span import Span as Span
 from dancekit.errors import PoseError
 from dancekit.pose.choice import parse_choice
 from dancekit.pose.track import PersonTracker, assemble
@@ -44,6 +47,9 @@ FEWEST_FRAMES = 10
 
 PROBE_SECONDS = 2.0
 """How often a clip of one person is asked whether there are others."""
+
+TRACKING = 2
+"""Grows when the same backend would give other poses of a clip."""
 
 _PROBES = 6  # at least so many in a short clip
 _SURE = 2  # so many of them must show several people
@@ -123,6 +129,9 @@ def track_person(
     person: str | None = None,
     progress: Progress = silent,
     cache: bool = True,
+    masks: bool = True,
+    span: Span = WHOLE,
+    frames: Stage = iter,
 ) -> TrackedClip:
     """Detect, choose one person and follow them; read from the cache if this was done before.
 
@@ -137,6 +146,9 @@ def track_person(
         person: Who: `largest`, `center`, a number of `dancekit pose VIDEO --people`, or `x,y`; the largest if None.
         progress: Called with (what, done, total).
         cache: Whether to look into and write to the cache.
+        masks: Whether masks are wanted; without them a long clip takes much less memory.
+        span: The part of the video that is looked at; several people are told apart in the whole of it.
+        frames: What the decoded pictures go through on their way, such as a stage of a pipeline.
 
     Raises:
         VideoError: The video cannot be read.
@@ -146,16 +158,15 @@ def track_person(
     path = Path(video)
     info = probe(path)
     choice = parse_choice(person or "largest")
-    alone: TrackedClip | None = None
     if choice.kind == "largest":
-        alone = _alone(path, backend, component, info, progress, cache=cache)
-    if alone is not None:
-        return alone
+        look = _Look(path, info, backend, component, masks and backend.spec.gives_mask, span, frames, cache)
+        if (alone := _alone(look, progress)) is not None:
+            return alone
     people = find_people(path, backend, component, progress=progress, cache=cache)
     chosen = people.choose(choice, info.size)
     if person is None and (rivals := people.rivals()):
         _say_rivals(path, chosen, rivals, people.persons)
-    found = TrackedClip(chosen.poses, chosen.masks, people.camera)
+    found = _part(TrackedClip(chosen.poses, chosen.masks, people.camera), span)
     _check_found(path, found.poses)
     return found
 
@@ -170,32 +181,59 @@ def is_tracked(
     return parse_choice(person or "largest").kind == "largest" and _place(path, backend, component).exists()
 
 
-def _alone(
-    path: Path,
-    backend: PoseBackend,
-    component: Component,
-    info: VideoInfo,
-    progress: Progress,
-    *,
-    cache: bool,
-) -> TrackedClip | None:
+@dataclass(frozen=True, eq=False)
+class _Look:
+    """A clip and how it is looked at."""
+
+    path: Path
+    info: VideoInfo
+    backend: PoseBackend
+    component: Component
+    masks: bool
+    span: Span
+    through: Stage
+    cache: bool
+
+    @property
+    def place(self) -> Path:
+        """Where the one person is kept in the cache."""
+        return _place(self.path, self.backend, self.component, self.span)
+
+    @property
+    def people_place(self) -> Path:
+        """Where everybody is."""
+        return people_place(self.path, self.backend, self.component)
+
+    @property
+    def total(self) -> int | None:
+        """Frames to look at, if that is known."""
+        return self.info.frames if self.span == WHOLE else None
+
+
+def _alone(look: _Look, progress: Progress) -> TrackedClip | None:
     """The one person of a clip; None if there are several."""
-    place = _place(path, backend, component) if cache else None
-    if place is not None:
-        if (known := _read_cached(place, masks=backend.spec.gives_mask)) is not None:
+    if look.cache:
+        if (known := _read_cached(look.place, masks=look.masks)) is not None:
             return known
-        if people_place(path, backend, component).exists() and find_people(path, backend, component).several:
+        if look.people_place.exists() and find_people(look.path, look.backend, look.component).several:
             return None
-    if backend.spec.max_people == 1:
-        found = _follow(path, backend, info, progress)
-    else:
-        found = _follow_in_crowd(path, backend, component, info, progress, cache=cache)
+    found = _follow(look, progress) if look.backend.spec.max_people == 1 else _follow_in_crowd(look, progress)
     if found is None:
         return None
-    _check_found(path, found.poses)
-    if place is not None:
-        _write_cached(place, found)
+    _check_found(look.path, found.poses)
+    if look.cache:
+        _write_cached(look.place, found)
     return found
+
+
+def _part(found: TrackedClip, span: Span) -> TrackedClip:
+    if span == WHOLE:
+        return found
+    frames = span.frames(found.poses)
+    masks = None if found.masks is None else found.masks.pick([int(number) for number in frames])
+    matrices = found.camera.matrices
+    camera = CameraMotion(found.camera.shift, None if matrices is None else matrices[frames])
+    return TrackedClip(found.poses[frames], masks, camera)
 
 
 def _check_found(path: Path, poses: PoseSequence) -> None:
@@ -224,18 +262,22 @@ def _say_rivals(path: Path, chosen: Person, rivals: list[Person], persons: Seque
     )  # fmt: skip
 
 
-def _place(path: Path, backend: PoseBackend, component: Component) -> Path:
-    key = content_key(path, {"poses": 2, "backend": component_id(backend, component)})
-    return cache_folder("poses") / f"{key}.npz"
+def _place(path: Path, backend: PoseBackend, component: Component, span: Span = WHOLE) -> Path:
+    settings: dict[str, Any] = {"poses": TRACKING, "backend": component_id(backend, component)}
+    if span != WHOLE:
+        settings["span"] = [str(span.since), str(span.until)]
+    return cache_folder("poses") / f"{content_key(path, settings)}.npz"
 
 
-def _follow(path: Path, backend: PoseBackend, info: VideoInfo, progress: Progress) -> TrackedClip | None:
+def _follow(look: _Look, progress: Progress) -> TrackedClip | None:
     """The person whom the backend follows; None if there turn out to be several."""
+    backend, info = look.backend, look.info
     joints = len(backend.spec.skeleton)
-    masks = MaskTrack(info.size) if backend.spec.gives_mask else None
+    masks = MaskTrack(info.size) if look.masks else None
     xy: list[NDArray[np.float32]] = []
     score: list[NDArray[np.float32]] = []
-    reader, probes = ClipReader(path), _Probes(backend, info)
+    reader = ClipReader(look.path, span=look.span, through=look.through)
+    probes = _Probes(backend, float(info.rate), look.total)
     for scene in reader.scenes():
         tracker = PersonTracker()
         for people in backend.detect(scene):
@@ -251,7 +293,9 @@ def _follow(path: Path, backend: PoseBackend, info: VideoInfo, progress: Progres
                 score.append(people.score[chosen])
             if masks is not None:
                 masks.append(None if chosen is None or people.mask is None else people.mask[chosen])
-            progress("poses", len(xy), info.frames)
+            progress("poses", len(xy), look.total)
+    if not xy:
+        raise _no_frame(look)
     poses = PoseSequence(
         xy=np.stack(xy),
         score=np.stack(score),
@@ -267,20 +311,17 @@ def _follow(path: Path, backend: PoseBackend, info: VideoInfo, progress: Progres
 class _Probes:
     """Looks for others in some frames of a clip of one person."""
 
-    def __init__(self, backend: PoseBackend, info: VideoInfo) -> None:
+    def __init__(self, backend: PoseBackend, rate: float, frames: int | None) -> None:
         self._backend = backend if isinstance(backend, FindsPeople) else None
-        every = round(PROBE_SECONDS * info.rate)
-        if info.frames:
-            every = min(every, info.frames // _PROBES)
-        self._every, self._expected = max(1, every), (info.frames or 0) // max(1, every)
+        every = round(PROBE_SECONDS * rate)
+        self._every = max(1, every if frames is None else min(every, frames // _PROBES))
+        self._expected = (frames or 0) // self._every
         self._frame = self._crowded = 0
 
     def look(self, frame: NDArray[np.uint8]) -> None:
         """Take the next frame of the clip."""
         if self._backend is not None and self._frame % self._every == 0:
-            self._crowded += (
-                max((len(people) for people in self._backend.detect_people([frame])), default=0) > 1
-            )
+            self._crowded += any(len(people) > 1 for people in self._backend.detect_people([frame]))
         self._frame += 1
 
     @property
@@ -290,36 +331,40 @@ class _Probes:
         return self._crowded >= max(_SURE, SEVERAL * probes)
 
 
-def _follow_in_crowd(
-    path: Path,
-    backend: PoseBackend,
-    component: Component,
-    info: VideoInfo,
-    progress: Progress,
-    *,
-    cache: bool,
-) -> TrackedClip | None:
-    """The one person whom a backend for any number finds; None, with everybody in the cache, if there are several."""
-    everybody = look_at_everybody(path, backend, info, progress)
+def _follow_in_crowd(look: _Look, progress: Progress) -> TrackedClip | None:
+    """The one person whom a backend for any number finds; None if there are several.
+
+    Everybody in a whole clip is in the cache then.
+    """
+    reader = ClipReader(look.path, span=look.span, through=look.through)
+    everybody = look_at_everybody(reader, look.backend, look.info, progress, total=look.total)
+    if not everybody.detections:
+        raise _no_frame(look)
     people = people_of(everybody)
     if people.several:
-        if cache:
-            keep(people, people_place(path, backend, component))
+        if look.cache and look.span == WHOLE:
+            keep(people, look.people_place)
         return None
-    tracker, cuts, chosen = PersonTracker(), set(everybody.reader.cuts), []
+    tracker, cuts, chosen = PersonTracker(), set(reader.cuts), []
     for number, each in enumerate(everybody.detections):
         tracker = PersonTracker() if number in cuts else tracker
         chosen.append(tracker.update(each))
-    skeleton = backend.spec.skeleton
+    skeleton = look.backend.spec.skeleton
     poses, _ = assemble(
-        everybody.detections, everybody.reader.pts, info.time_base, info.size, skeleton, chosen=chosen
+        everybody.detections, reader.pts, look.info.time_base, look.info.size, skeleton, chosen=chosen
     )
-    poses = poses.replace(cuts=tuple(everybody.reader.cuts))
+    poses = poses.replace(cuts=tuple(reader.cuts))
     masks = everybody.masks
     if masks is not None:
         offsets = np.cumsum([0, *(len(each) for each in everybody.detections)])
         masks = masks.pick([None if n is None else int(offsets[t]) + n for t, n in enumerate(chosen)])
-    return TrackedClip(poses, masks, everybody.reader.camera(poses))
+    return TrackedClip(poses, masks, reader.camera(poses))
+
+
+def _no_frame(look: _Look) -> PoseError:
+    return PoseError(
+        f"{look.path}: no frame is left of it ({look.span})", hint="look at --start and --duration"
+    )
 
 
 def _read_cached(path: Path, *, masks: bool) -> TrackedClip | None:

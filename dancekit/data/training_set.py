@@ -3,9 +3,8 @@
 from __future__ import annotations
 
 import json
-import os
 import shutil
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Protocol
@@ -17,14 +16,27 @@ from numpy.typing import NDArray
 
 from dancekit.contracts import Clip, Filter
 from dancekit.data.camera import steady_frame
-from dancekit.data.files import write_png, write_whole
+from dancekit.data.files import appearing_folder, write_png, write_whole
+from dancekit.data.frame_cache import (
+    can_write,
+    check_space,
+    finish_entry,
+    frames_entry,
+    hand_out,
+    is_whole,
+    remove_dead_parts,
+)
 from dancekit.data.framing import clean_plate, crop
 from dancekit.data.masks import MaskTrack
 from dancekit.data.poses import TrackedClip, apply_filters
 from dancekit.data.progress import Progress, silent
+from dancekit.data.takes import JUMP
 from dancekit.errors import DancekitError, PoseError
 from dancekit.types import PoseSequence, Window
 from dancekit.video import read_frames
+
+BESIDE_JUMP = 8
+"""Frames on either side of a jump in time that are not trained on: as far as filters reach."""
 
 PLATE_FRAMES = 48
 """Frames, spread over the clip, that the clean plate is the median of."""
@@ -71,10 +83,14 @@ class TrainingSet:
     def starts(self, length: int, *, hold_out: float = 0.0) -> NDArray[np.intp]:
         """Where clips of `length` frames can start: all of one scene, the person found in all, none held out.
 
+        Frames beside a jump in time are left out too: there two takes meet, and filters have mixed their poses.
+
         Raises:
             PoseError: Nowhere.
         """
         found = self.target.found.astype(int)
+        for before in np.flatnonzero(np.diff(self.target.seconds) > JUMP):
+            found[max(0, before + 1 - BESIDE_JUMP) : before + 1 + BESIDE_JUMP] = 0
         if self.labels is not None:
             found = np.ones(len(self), int)
         found[self.shown(hold_out) :] = 0
@@ -124,6 +140,7 @@ def prepare(
     filters: Sequence[Filter],
     size: tuple[int, int],
     folder: Path,
+    settings: Mapping[str, Any] | None = None,
     progress: Progress = silent,
 ) -> TrainingSet:
     """Cut the window out of every frame of the target's clip and keep it in `folder`.
@@ -136,12 +153,36 @@ def prepare(
         filters: Applied to the poses.
         size: (W, H) of the window.
         folder: Becomes complete or does not appear.
+        settings: All that decides about poses, masks and window besides the clip; with it the result is shared
+            with other runs through the cache (`frame_cache.py`).
         progress: Called with (what, done, total).
 
     Raises:
         PoseError: No two consecutive frames with a person.
         DancekitError: Too little disk space.
     """
+    if settings is not None:
+        entry = frames_entry(video, settings)
+        if not is_whole(entry) and can_write(entry.parent):
+            shutil.rmtree(entry, ignore_errors=True)  # half of one, from a clearing that was killed
+            _cut(video, tracked, filters=filters, size=size, folder=entry, progress=progress, cache=True)
+        if is_whole(entry):
+            hand_out(entry, folder)
+            return load(folder)
+    _cut(video, tracked, filters=filters, size=size, folder=folder, progress=progress)
+    return load(folder)
+
+
+def _cut(
+    video: Path,
+    tracked: TrackedClip,
+    *,
+    filters: Sequence[Filter],
+    size: tuple[int, int],
+    folder: Path,
+    progress: Progress,
+    cache: bool = False,
+) -> None:
     steadying = tracked.camera.steadying(tracked.poses) if tracked.camera.kind == "shake" else None
     poses = apply_filters(tracked.poses if steadying is None else tracked.steady_poses, filters)
     if not np.any(poses.found[1:] & poses.found[:-1]):
@@ -150,12 +191,9 @@ def prepare(
         )
     window = Window.around(poses.xy, size=size, frame_size=poses.size)
     total = len(poses)
-    _check_space(folder.parent, total * size[0] * size[1] * 4)
-    part = folder.with_name(f".{folder.name}.{os.getpid()}.part")
-    for left in folder.parent.glob(f".{folder.name}.*.part"):  # of a run that was killed here
-        shutil.rmtree(left, ignore_errors=True)
-    part.mkdir(parents=True)
-    try:
+    remove_dead_parts(folder.parent)
+    check_space(folder.parent, total * size[0] * size[1] * 4, cache=cache)
+    with appearing_folder(folder, replace=not cache) as part:  # another run may have made the same entry
         shape = (total, size[1], size[0])
         frames = np.lib.format.open_memmap(part / "frames.npy", "w+", np.uint8, (*shape, 3))
         masks = np.lib.format.open_memmap(part / "masks.npy", "w+", np.uint8, shape)
@@ -178,15 +216,12 @@ def prepare(
             progress("frames", number + 1, total)
         frames.flush()
         masks.flush()
-        plate = clean_plate(plate_frames, plate_masks)
-        write_png(part / "plate.png", plate)
+        write_png(part / "plate.png", clean_plate(plate_frames, plate_masks))
         poses.save(part / "target.npz")
         write_whole(part / "window.json", json.dumps(window.to_json()))
-        shutil.rmtree(folder, ignore_errors=True)
-        part.replace(folder)
-    finally:
-        shutil.rmtree(part, ignore_errors=True)
-    return load(folder)
+        if cache:
+            facts = {"clip": video.name, "frames": total, "width": size[0], "height": size[1]}
+            finish_entry(part, facts)
 
 
 def load(folder: Path) -> TrainingSet:
@@ -235,13 +270,3 @@ def mask_from_pose(poses: PoseSequence, number: int) -> NDArray[np.uint8]:
 
 def _pixel(point: NDArray[np.floating[Any]]) -> tuple[int, int]:
     return round(float(point[0])), round(float(point[1]))
-
-
-def _check_space(folder: Path, needed: int) -> None:
-    folder.mkdir(parents=True, exist_ok=True)
-    free = shutil.disk_usage(folder).free
-    if needed > free:
-        raise DancekitError(
-            f"{folder} has {free / 1e9:.1f} GB free, the frames need {needed / 1e9:.1f} GB",
-            hint="free some space, choose another --out, or train on a shorter clip",
-        )

@@ -8,6 +8,7 @@ from typing import Annotated, Literal
 from pydantic import Field
 from torch import Tensor, nn
 
+from dancekit.convolutions import Conv2d
 from dancekit.layers import Norm, channels_last, init_gan, make_norm
 
 Layout = Literal["pix2pixhd", "pix2pix"]
@@ -32,9 +33,7 @@ def patch_layers(
     padding, widest = (2, WIDEST) if layout == "pix2pixhd" else (1, 8 * ndf)
     bias = layout == "pix2pixhd" or norm == "instance"
     layers = [
-        nn.Sequential(
-            nn.Conv2d(in_channels, ndf, 4, stride=2, padding=padding), nn.LeakyReLU(0.2, inplace=True)
-        )
+        nn.Sequential(Conv2d(in_channels, ndf, 4, stride=2, padding=padding), nn.LeakyReLU(0.2, inplace=True))
     ]
     width = ndf
     for number in range(1, n_layers + 1):
@@ -42,13 +41,13 @@ def patch_layers(
         stride = 2 if number < n_layers else 1
         layers.append(
             nn.Sequential(
-                nn.Conv2d(width, wide, 4, stride=stride, padding=padding, bias=bias),
+                Conv2d(width, wide, 4, stride=stride, padding=padding, bias=bias),
                 make_norm(norm, wide),
                 nn.LeakyReLU(0.2, inplace=True),
             )
         )
         width = wide
-    layers.append(nn.Sequential(nn.Conv2d(width, 1, 4, stride=1, padding=padding)))
+    layers.append(nn.Sequential(Conv2d(width, 1, 4, stride=1, padding=padding)))
     return layers
 
 

@@ -7,6 +7,7 @@ from typing import Annotated
 from pydantic import Field
 from torch import Tensor, nn
 
+from dancekit.convolutions import Conv2d
 from dancekit.discriminators.patch import run_in_parts
 from dancekit.layers import Norm, channels_last, init_gan, make_norm
 
@@ -34,12 +35,12 @@ class PixelDiscriminator(nn.Module):
         super().__init__()
         bias = norm == "instance"
         self.net = nn.Sequential(
-            nn.Conv2d(in_channels, ndf, 1),
+            Conv2d(in_channels, ndf, 1),
             nn.LeakyReLU(0.2, inplace=True),
-            nn.Conv2d(ndf, ndf * 2, 1, bias=bias),
+            Conv2d(ndf, ndf * 2, 1, bias=bias),
             make_norm(norm, ndf * 2),
             nn.LeakyReLU(0.2, inplace=True),
-            nn.Conv2d(ndf * 2, 1, 1, bias=bias),
+            Conv2d(ndf * 2, 1, 1, bias=bias),
         )
         init_gan(self, zero_bias=True)
 

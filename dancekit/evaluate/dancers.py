@@ -31,6 +31,7 @@ from dancekit.evaluate.frames import (
 )
 from dancekit.evaluate.known import Known, held_out, known_clip, known_run, only, tracked_poses
 from dancekit.evaluate.ladder import POSE_OF_TRUTH, TITLES, TRUE_POSE, TRUE_SOURCE_POSE
+from dancekit.evaluate.loops import evaluate_loops
 from dancekit.evaluate.measures import Measure, make_measures, metric_weights
 from dancekit.evaluate.protocols import Protocol
 from dancekit.evaluate.regions import boxes_to_look_at
@@ -108,6 +109,16 @@ def evaluate_dancer(
         UsageError: Options that do not go together.
     """
     _check(inputs, protocol, ladder)
+    if protocol.compare == "loops":
+        assert inputs.clip is not None
+        return evaluate_loops(
+            inputs.dancer,
+            inputs.clip,
+            protocol,
+            overrides=inputs.overrides,
+            device=resolve_device(device),
+            progress=progress,
+        )
     if any(each != "trim" for each in align_by):
         raise UsageError(
             "--align of a dancer can only be trim", hint="it paints at its own size, in its own window"
@@ -124,12 +135,12 @@ def evaluate_dancer(
 
 
 def _check(inputs: Inputs, protocol: Protocol, ladder: bool) -> None:
-    if protocol.compare == "poses" and (inputs.clip is None or inputs.source is not None):
+    if protocol.compare != "frames" and (inputs.clip is None or inputs.source is not None):
         raise UsageError(
             f"protocol {protocol.name} takes the driving video as CLIP, and no --source",
             hint="dancekit evaluate DANCER DRIVING --protocol " + protocol.name,
         )
-    if ladder and (inputs.source is None or protocol.compare == "poses"):
+    if ladder and (inputs.source is None or protocol.compare != "frames"):
         raise UsageError(
             "--ladder needs a source and the right answer",
             hint="dancekit evaluate DANCER TRUTH --source SOURCE --ladder",

@@ -61,7 +61,7 @@ def choose_detector(protocol: Protocol, *, drew: str | None, device: str) -> Det
     """
     reasons: list[str] = []
     usable = [each for each in protocol.detectors if _is_at_hand(each, reasons)]
-    for component in sorted(usable, key=lambda each: each.name == drew):
+    for component in sorted(usable, key=lambda each: _related(each.name, drew)):
         try:
             backend = _build(component, device)
         except (OfflineError, ChecksumError, MissingExtra) as error:
@@ -156,10 +156,16 @@ def _is_at_hand(component: Component, reasons: list[str]) -> bool:
     return not missing
 
 
+def _related(name: str, drew: str | None) -> bool:
+    """Whether a backend finds the body with the networks of the one that drew the sticks."""
+    return drew is not None and name.partition("_")[0] == drew.partition("_")[0]
+
+
 def _remark(name: str, drew: str | None) -> str:
-    if drew == name:
+    if _related(name, drew):
+        what = "which also drew" if name == drew else f"which finds the body as {drew} does, which drew"
         return (
-            f"poses are measured by {name}, which also drew the sticks that the result was painted from: it may "
+            f"poses are measured by {name}, {what} the sticks that the result was painted from: it may "
             "forgive its own mistakes (another detector is used where its weights are at hand: dancekit pose "
             "VIDEO --out FILE.npz pose=rtmlib fetches rtmlib's)"
         )

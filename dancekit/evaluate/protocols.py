@@ -84,6 +84,20 @@ class Intervals(_Model):
     seed: Annotated[int, Field(ge=0, lt=2**32)] = 0
 
 
+class Loop(_Model):
+    """A dance that is repeated, for protocols that compare a painting with itself.
+
+    Attributes:
+        seconds: How long it is painted.
+        period: Seconds of one time through, forwards and backwards, so that no pose jumps.
+        hold: Seconds for which one pose is held afterwards.
+    """
+
+    seconds: Annotated[float, Field(gt=0)] = 600.0
+    period: Annotated[float, Field(gt=0)] = 4.0
+    hold: Annotated[float, Field(gt=0)] = 4.0
+
+
 class Protocol(_Model):
     """What is measured and how.
 
@@ -91,7 +105,8 @@ class Protocol(_Model):
         name: The file's name without its suffix.
         version: Grows when the same videos would get other numbers.
         description: What it is for, where it comes from and what is odd about it.
-        compare: `frames`: painted frames with true ones; `poses`: only poses, for there are no true frames.
+        compare: `frames`: painted frames with true ones; `poses`: only poses, for there are no true frames;
+            `loops`: the last time through a repeated dance with the first one.
         metrics: What is measured, where.
         frames: Which frames.
         size: (W, H) to which painted and true frames are both resampled; null for as they are.
@@ -104,13 +119,14 @@ class Protocol(_Model):
             taken, else the first one at hand.
         baselines: What costs nothing and has to be beaten.
         intervals: How confidence intervals are made.
+        loop: What is repeated, for `compare: loops`.
     """
 
     schema_version: Annotated[int, Field(alias="schema", ge=1, le=1)]
     name: str
     version: Positive
     description: str
-    compare: Literal["frames", "poses"] = "frames"
+    compare: Literal["frames", "poses", "loops"] = "frames"
     metrics: Annotated[list[MetricTerm], Field(min_length=1)]
     frames: Frames = Frames()
     size: Annotated[tuple[Side, Side], Strict(False)] | None = None
@@ -124,6 +140,7 @@ class Protocol(_Model):
     ]
     baselines: list[Baseline] = []
     intervals: Intervals = Intervals()
+    loop: Loop = Loop()
 
     @field_validator("metrics")
     @classmethod

@@ -74,7 +74,7 @@ def evaluate_videos(
     """
     if protocol.compare != "frames":
         raise UsageError(
-            f"protocol {protocol.name} compares poses with those that were asked for: two videos do not tell them",
+            f"protocol {protocol.name} needs a dancer that paints: two videos do not tell which poses were asked for",
             hint="dancekit evaluate DANCER CLIP --protocol " + protocol.name,
         )
     place = resolve_device(device)

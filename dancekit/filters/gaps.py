@@ -7,6 +7,7 @@ from typing import Annotated
 import numpy as np
 from pydantic import Field
 
+from dancekit.filters.parts import PartFilters, Parts
 from dancekit.types import PoseSequence
 
 
@@ -20,6 +21,8 @@ class FillGaps:
 
     Args:
         longest: Gaps of up to so many frames are filled.
+        parts: Other settings for parts (`body`, `feet`, `face`, `hands`, `left_hand`, `right_hand`): what differs
+            there, as in `{face: {longest: 3}}`, or false to leave the part as it is.
     """
 
     version: int = 1
@@ -28,11 +31,16 @@ class FillGaps:
         self,
         *,
         longest: Annotated[int, Field(ge=1)] = 8,
+        parts: Parts = None,
     ) -> None:
         self.longest = longest
+        self._parts = PartFilters("fill_gaps", type(self), {"longest": longest}, parts)
 
     def __call__(self, poses: PoseSequence) -> PoseSequence:
         """Fill; joints that were there do not change."""
+        return self._parts.apply(self._filter, poses)
+
+    def _filter(self, poses: PoseSequence) -> PoseSequence:
         xy, score = poses.xy.copy(), poses.score.copy()
         time = (poses.pts - poses.pts[:1]).astype(np.float64)
         for joint in range(score.shape[1]):

@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 from pydantic import Field
 
 from dancekit.errors import UsageError
+from dancekit.filters.parts import PartFilters, Parts
 from dancekit.types import PoseSequence
 
 Array = NDArray[np.float64]
@@ -27,6 +28,8 @@ class Median:
 
     Args:
         window: Frames in a window, odd. The published code takes 7.
+        parts: Other settings for parts (`body`, `feet`, `face`, `hands`, `left_hand`, `right_hand`): what differs
+            there, as in `{face: {window: 5}}`, or false to leave the part as it is.
 
     Raises:
         UsageError: The window is even.
@@ -36,15 +39,19 @@ class Median:
 
     version: int = 1
 
-    def __init__(self, *, window: Annotated[int, Field(ge=1, le=101)] = 7) -> None:
+    def __init__(self, *, window: Annotated[int, Field(ge=1, le=101)] = 7, parts: Parts = None) -> None:
         if window % 2 == 0:
             raise UsageError(
                 f"median: window is {window}, must be an odd number of frames", hint="try median.window=7"
             )
         self.window = window
+        self._parts = PartFilters("median", type(self), {"window": window}, parts)
 
     def __call__(self, poses: PoseSequence) -> PoseSequence:
         """Filter; the same frames come back."""
+        return self._parts.apply(self._filter, poses)
+
+    def _filter(self, poses: PoseSequence) -> PoseSequence:
         xy, score = np.nan_to_num(poses.xy).astype(np.float64), poses.score.astype(np.float64)
         half, total = self.window // 2, len(poses)
         new_xy, new_score = np.empty_like(xy), np.empty_like(score)

@@ -11,9 +11,8 @@ from numpy.typing import NDArray
 from pydantic import Field
 
 from dancekit.errors import UsageError
+from dancekit.filters.parts import PARTS, PartFilters, Parts
 from dancekit.types import PoseSequence, Skeleton
-
-PARTS = ("body", "feet", "face", "left_hand", "right_hand")
 
 
 class OneEuro:
@@ -31,6 +30,8 @@ class OneEuro:
         derivative: Cutoff of the speed itself, hertz.
         strength: Per part (`body`, `feet`, `face`, `left_hand`, `right_hand`): how strongly it is smoothed;
             the cutoff is divided by it. 0 leaves a part as it is; parts that are not named have 1.
+        parts: Other settings for parts (`body`, `feet`, `face`, `hands`, `left_hand`, `right_hand`): what differs
+            there, as in `{face: {cutoff: 1}}`, or false to leave the part as it is.
 
     Raises:
         UsageError: A part has an unknown name, or a strength below 0.
@@ -47,6 +48,7 @@ class OneEuro:
         beta: Annotated[float, Field(ge=0)] = 20.0,
         derivative: Annotated[float, Field(gt=0)] = 1.0,
         strength: dict[str, float] | None = None,
+        parts: Parts = None,
     ) -> None:
         self.cutoff = cutoff
         self.beta = beta
@@ -58,9 +60,14 @@ class OneEuro:
                     f"one_euro: strength of {part!r} is {value}",
                     hint=f"0 or more for one of {', '.join(PARTS)}",
                 )
+        own = {"cutoff": cutoff, "beta": beta, "derivative": derivative}
+        self._parts = PartFilters("one_euro", type(self), own, parts)
 
     def __call__(self, poses: PoseSequence) -> PoseSequence:
         """Smooth; the same joints are there as before."""
+        return self._parts.apply(self._filter, poses)
+
+    def _filter(self, poses: PoseSequence) -> PoseSequence:
         side, time = float(max(poses.size)), poses.seconds - poses.seconds[:1]
         strength = strengths(poses.skeleton, self.strength)
         cutoff = self.cutoff / np.maximum(strength, 1e-9)[:, None]

@@ -8,6 +8,7 @@ import numpy as np
 from pydantic import Field
 from scipy.ndimage import median_filter
 
+from dancekit.filters.parts import PartFilters, Parts
 from dancekit.types import PoseSequence
 
 
@@ -23,6 +24,8 @@ class Outliers:
         window: Frames around a frame, odd: a wrong run of up to (window - 1) / 2 frames is found.
         limit: Robust standard deviations (1.4826 median absolute deviations).
         least: Never rejected within this part of the person's median extent.
+        parts: Other settings for parts (`body`, `feet`, `face`, `hands`, `left_hand`, `right_hand`): what differs
+            there, as in `{face: {limit: 4}}`, or false to leave the part as it is.
 
     Source: Hampel's identifier; Davies and Gather, The identification of multiple outliers, JASA 1993.
     """
@@ -35,13 +38,19 @@ class Outliers:
         window: Annotated[int, Field(ge=3, le=101)] = 5,
         limit: Annotated[float, Field(gt=0)] = 6.0,
         least: Annotated[float, Field(ge=0)] = 0.08,
+        parts: Parts = None,
     ) -> None:
         self.window = window + 1 - window % 2
         self.limit = limit
         self.least = least
+        own = {"window": window, "limit": limit, "least": least}
+        self._parts = PartFilters("outliers", type(self), own, parts)
 
     def __call__(self, poses: PoseSequence) -> PoseSequence:
         """Reject; joints that stay do not change."""
+        return self._parts.apply(self._filter, poses)
+
+    def _filter(self, poses: PoseSequence) -> PoseSequence:
         score = poses.score.copy()
         floor = self.least * extent(poses)
         for joint in range(score.shape[1]):

@@ -29,6 +29,7 @@ class FilterReport:
         accents_lost: Part of the fastest speeds (the joints' top 2 %) that is gone: 0.1 means 10 % slower.
         filled: Joints that were missing and are there, as a part of all.
         rejected: Joints that were there and are missing.
+        longest_gap: Seconds for which a joint is missing between two appearances, at most; afterwards.
     """
 
     jitter_before: float
@@ -37,6 +38,7 @@ class FilterReport:
     accents_lost: float
     filled: float
     rejected: float
+    longest_gap: float
 
     @property
     def jitter_removed(self) -> float:
@@ -52,16 +54,18 @@ class FilterReport:
         return (
             f"jitter {100 * self.jitter_before:.2f} to {100 * self.jitter_after:.2f} % of the body a frame², "
             f"lag {1000 * self.lag:.0f} ms, accents {100 * self.accents_lost:.1f} % slower, "
-            f"joints filled {100 * self.filled:.1f} %, rejected {100 * self.rejected:.1f} %"
+            f"joints filled {100 * self.filled:.1f} %, rejected {100 * self.rejected:.1f} %, "
+            f"longest gap {self.longest_gap:.2f} s"
         )
 
 
-def compare_filtered(before: PoseSequence, after: PoseSequence) -> FilterReport:
+def compare_filtered(before: PoseSequence, after: PoseSequence, part: str | None = None) -> FilterReport:
     """Measure what filters did.
 
     Args:
         before: The poses as they were found.
         after: The same frames and joints, filtered.
+        part: A part of the skeleton; None for all joints. Sizes are those of the whole person.
 
     Raises:
         ValueError: The two have not the same frames and joints.
@@ -69,17 +73,41 @@ def compare_filtered(before: PoseSequence, after: PoseSequence) -> FilterReport:
     if before.xy.shape != after.xy.shape:
         raise ValueError(f"shapes do not agree: {before.xy.shape} before, {after.xy.shape} after")
     size = extent(before) or 1.0
-    raw, new = (poses.xy.astype(np.float64) / size for poses in (before, after))
-    both = before.valid & after.valid
+    joints = list(range(len(before.skeleton)) if part is None else before.skeleton.parts[part])
+    raw, new = (poses.xy[:, joints].astype(np.float64) / size for poses in (before, after))
+    was, there = before.valid[:, joints], after.valid[:, joints]
+    both = was & there
     speed = [_speeds(xy, both) for xy in (raw, new)]
     return FilterReport(
         jitter_before=_jitter(raw, both),
         jitter_after=_jitter(new, both),
         lag=_lag(raw, new, both, before.rate),
         accents_lost=_lost(*speed),
-        filled=float((after.valid & ~before.valid).mean()) if both.size else 0.0,
-        rejected=float((before.valid & ~after.valid).mean()) if both.size else 0.0,
+        filled=float((there & ~was).mean()) if both.size else 0.0,
+        rejected=float((was & ~there).mean()) if both.size else 0.0,
+        longest_gap=_longest_gap(there, after.seconds),
     )
+
+
+def compare_parts(before: PoseSequence, after: PoseSequence) -> dict[str, FilterReport]:
+    """`compare_filtered` of every part of which joints are seen; nothing where the body is all there is."""
+    parts = [
+        part
+        for part, joints in before.skeleton.parts.items()
+        if len(joints) and before.valid[:, joints].any()
+    ]
+    return {part: compare_filtered(before, after, part) for part in parts} if len(parts) > 1 else {}
+
+
+def _longest_gap(there: NDArray[np.bool_], seconds: NDArray[np.float64]) -> float:
+    """From the last frame before a gap to the first after it."""
+    longest = 0.0
+    for joint in there.T:
+        seen = np.flatnonzero(joint)
+        gaps = np.diff(seen) > 1
+        if gaps.any():
+            longest = max(longest, float(np.diff(seconds[seen])[gaps].max()))
+    return longest
 
 
 def _jitter(xy: NDArray[np.float64], valid: NDArray[np.bool_]) -> float:

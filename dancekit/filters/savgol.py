@@ -9,6 +9,7 @@ from pydantic import Field
 from scipy.signal import savgol_filter
 
 from dancekit.errors import UsageError
+from dancekit.filters.parts import PartFilters, Parts
 from dancekit.types import PoseSequence
 
 
@@ -26,6 +27,8 @@ class SavitzkyGolay:
     Args:
         window: Frames in a window, odd. 7 is 0.28 s at 25 frames a second, the length that EDN's median has.
         order: Degree of the polynomial, less than `window`.
+        parts: Other settings for parts (`body`, `feet`, `face`, `hands`, `left_hand`, `right_hand`): what differs
+            there, as in `{face: {window: 11}}`, or false to leave the part as it is.
 
     Raises:
         UsageError: The window is even, or not longer than the order.
@@ -38,6 +41,7 @@ class SavitzkyGolay:
         *,
         window: Annotated[int, Field(ge=3, le=101)] = 7,
         order: Annotated[int, Field(ge=0, le=5)] = 2,
+        parts: Parts = None,
     ) -> None:
         if window % 2 == 0 or window < 3:
             raise UsageError(
@@ -47,9 +51,13 @@ class SavitzkyGolay:
             raise UsageError(f"savgol: order {order} needs a longer window than {window}", hint="try order=2")
         self.window = window
         self.order = order
+        self._parts = PartFilters("savgol", type(self), {"window": window, "order": order}, parts)
 
     def __call__(self, poses: PoseSequence) -> PoseSequence:
         """Smooth; the same joints are there as before."""
+        return self._parts.apply(self._filter, poses)
+
+    def _filter(self, poses: PoseSequence) -> PoseSequence:
         xy = poses.xy.astype(np.float64)
         valid = poses.valid
         for joint in range(valid.shape[1]):

@@ -8,6 +8,7 @@ import numpy as np
 from numpy.lib.stride_tricks import sliding_window_view
 from pydantic import Field
 
+from dancekit.filters.parts import PartFilters, Parts
 from dancekit.types import PoseSequence
 
 
@@ -21,17 +22,23 @@ class WindowMean:
 
     Args:
         window: Frames in a window.
+        parts: Other settings for parts (`body`, `feet`, `face`, `hands`, `left_hand`, `right_hand`): what differs
+            there, as in `{face: {window: 2}}`, or false to leave the part as it is.
 
     Source: `../shared/reference/edn.md` 2.2.
     """
 
     version: int = 1
 
-    def __init__(self, *, window: Annotated[int, Field(ge=1, le=101)] = 4) -> None:
+    def __init__(self, *, window: Annotated[int, Field(ge=1, le=101)] = 4, parts: Parts = None) -> None:
         self.window = window
+        self._parts = PartFilters("window_mean", type(self), {"window": window}, parts)
 
     def __call__(self, poses: PoseSequence) -> PoseSequence:
         """Filter; the same frames come back."""
+        return self._parts.apply(self._filter, poses)
+
+    def _filter(self, poses: PoseSequence) -> PoseSequence:
         before = self.window // 2
         after = self.window - 1 - before
         triple = np.concatenate([np.nan_to_num(poses.xy), poses.score[..., None]], -1).astype(np.float64)

@@ -8,6 +8,7 @@ from pydantic import Field
 from torch import Tensor, nn
 
 from dancekit.contracts import GeneratorSpec
+from dancekit.convolutions import Conv2d
 from dancekit.errors import IncompatibleParts
 from dancekit.layers import (
     Norm,
@@ -72,7 +73,7 @@ class Pix2PixHDLocal(nn.Module):
             width = ngf * 2 ** (n_enhancers - number)
             before = [
                 nn.ReflectionPad2d(3),
-                nn.Conv2d(in_channels, width, 7),
+                Conv2d(in_channels, width, 7),
                 make_norm(norm, width),
                 nn.ReLU(inplace=True),
                 *halving(width, norm),

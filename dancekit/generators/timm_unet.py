@@ -39,6 +39,7 @@ class TimmUNet(nn.Module):
     """
 
     version = 1
+    only_to_train = ("weights", "sha256")
 
     def __init__(
         self,

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 
 from torch import Tensor
 
@@ -16,19 +16,29 @@ class Objective:
 
     Args:
         terms: (name, weight, loss) of each; names are unique, weights finite and not negative.
+        every: By name, for terms that are computed in every n-th step only, with n times the weight (as lazy
+            regularization in StyleGAN2); adversarial terms cannot be.
 
     Raises:
-        IncompatibleParts: A name occurs twice, or a weight is negative or not finite.
+        IncompatibleParts: A name occurs twice, a weight is negative or not finite, or an adversarial term is
+            to be left out in some steps.
     """
 
-    def __init__(self, terms: Sequence[tuple[str, float, Loss]]) -> None:
+    def __init__(
+        self, terms: Sequence[tuple[str, float, Loss]], every: Mapping[str, int] | None = None
+    ) -> None:
         names = [name for name, _, _ in terms]
         twice = sorted({name for name in names if names.count(name) > 1})
         if twice:
             raise IncompatibleParts(
                 f"losses have the same name: {', '.join(twice)}", hint="each name may occur once"
             )
-        for name, weight, _ in terms:
+        self.every = {name: n for name, n in (every or {}).items() if n > 1}
+        for name, weight, loss in terms:
+            if name in self.every and isinstance(loss, AdversarialLoss):
+                raise IncompatibleParts(
+                    f"loss {name} trains the discriminator in every step", hint=f"leave every: away at {name}"
+                )
             if not (math.isfinite(weight) and weight >= 0):
                 raise IncompatibleParts(
                     f"the weight of loss {name} is {weight}", hint="use a number from 0 up"
@@ -45,18 +55,25 @@ class Objective:
         """Whether any term compares the discriminator's maps of painted and true frames."""
         return any(getattr(loss, "needs_real_features", False) for _, _, loss in self.terms)
 
-    def generator(self, view: LossView) -> tuple[Tensor, dict[str, Tensor]]:
+    def generator(self, view: LossView, *, step: int = 0) -> tuple[Tensor, dict[str, Tensor]]:
         """The generator's side.
 
+        Args:
+            view: What is looked at.
+            step: Number of the step.
+
         Returns:
-            The weighted sum, and each term by name, unweighted and detached.
+            The weighted sum, and each term of this step by name, unweighted and detached.
         """
         total = view.fake.new_zeros(())
         parts: dict[str, Tensor] = {}
         for name, weight, loss in self.terms:
+            period = self.every.get(name, 1)
+            if step % period:
+                continue
             value = loss(view)
             parts[name] = value.detach()
-            total = total + weight * value
+            total = total + period * weight * value
         return total, parts
 
     def discriminator(

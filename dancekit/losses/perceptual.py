@@ -4,16 +4,19 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated, Any, Literal
 
 import torch
+import torch.nn.functional as F
 from pydantic import Field
 from torch import Tensor, nn
 
 from dancekit.contracts import LossView, PoseNetwork, WeightFile
+from dancekit.convolutions import winograd_used
 from dancekit.errors import IncompatibleParts, OfflineError, UsageError
+from dancekit.layers import at_least_single, channels_last
 from dancekit.losses import vgg
-from dancekit.losses.person import person_crops, person_squares
+from dancekit.losses.person import cut_squares, person_crops, person_squares
 from dancekit.losses.weighting import Background, Mask, weighted_mean
 from dancekit.weights.state_dict import check_digest, read_state_dict
 
@@ -36,6 +39,11 @@ class Perceptual:
         sha256: What the file's sha256 must be, 64 hexadecimal digits; "" for unchecked.
         normalize: Give the backbone the colour statistics that it was trained with.
         layer_weights: Factor of each map, finest first; empty for pix2pixHD's with VGG19, equal ones otherwise.
+        layers: Only so many maps, finest first, are compared; 0 for all. VGG19 and timm's networks are
+            run no further.
+        scale: Frames are shrunk to this share of their size first; a half takes a quarter of the time.
+        crop: `person` looks only at the square around the person, unscaled: the time goes with its area. `frame`
+            looks at everything. (BlazePose always looks at the person.)
         mask: `none` weighs every place alike; `person` weighs places outside of the person's mask by
             `background`.
         background: That weight, 0 to 1.
@@ -52,6 +60,9 @@ class Perceptual:
         sha256: str = "",
         normalize: bool = True,
         layer_weights: tuple[Annotated[float, Field(ge=0)], ...] = (),
+        layers: Annotated[int, Field(ge=0, le=32)] = 0,
+        scale: Annotated[float, Field(gt=0, le=1)] = 1.0,
+        crop: Literal["frame", "person"] = "frame",
         mask: Mask = "none",
         background: Background = 0.2,
         pose_network: Callable[[str], PoseNetwork] | None = None,
@@ -59,6 +70,9 @@ class Perceptual:
         self.mask: Mask = mask
         self.background = background
         self.normalize = normalize
+        self.layers = layers
+        self.scale = scale
+        self.crop: Literal["frame", "person"] = crop
         self.statistics: tuple[tuple[float, ...], tuple[float, ...]] = (vgg.MEAN, vgg.STD)
         self.pose: PoseNetwork | None = None
         self.network: nn.Module | None = None
@@ -75,10 +89,10 @@ class Perceptual:
             self.network = vgg.load_vgg19(weights, sha256)
             usual = vgg.WEIGHTS
         else:
-            self.network, self.statistics = _timm_features(backbone, weights, sha256)
+            self.network, self.statistics = _timm_features(backbone, weights, sha256, layers)
         if self.network is not None:
             self.network.eval().requires_grad_(False)
-        self.layer_weights = layer_weights or usual
+        self.layer_weights = layer_weights or (usual[:layers] if layers else usual)
 
     @classmethod
     def weight_files(cls, *, backbone: str, weights: str, sha256: str) -> tuple[WeightFile, ...]:
@@ -100,8 +114,13 @@ class Perceptual:
         if self.pose is not None:
             squares = person_squares(mask)
             size = self.pose.size
-            fake, real = (person_crops(images, squares, size) for images in (fake, real))
-            mask = person_crops(mask, squares, size)
+            fake, real, mask = (person_crops(images, squares, size) for images in (fake, real, mask))
+        else:
+            if self.crop == "person":
+                squares = person_squares(mask)
+                fake, real, mask = (cut_squares(images, squares) for images in (fake, real, mask))
+            if self.scale < 1:
+                fake, real = (shrink_to(images, self.scale) for images in (fake, real))
         maps = self.features(fake)
         with torch.no_grad():
             truth = self.features(real)
@@ -118,21 +137,34 @@ class Perceptual:
         return total
 
     def features(self, images: Tensor) -> Maps:
-        """The backbone's maps of (N, 3, H, W) images in [-1, 1], finest first."""
+        """The backbone's maps of (N, 3, H, W) images in [-1, 1], finest first; as many as are compared."""
         if self.pose is not None:
             self.pose.to(images.device)
-            return self.pose.features((images + 1) / 2)
+            with torch.autocast(images.device.type, enabled=False):  # made for single precision
+                found = self.pose.features((images + 1) / 2)
+            return found[: self.layers or None]
         assert self.network is not None
         self.network.to(images.device)
         if self.normalize:
             mean, std = (images.new_tensor(each).view(1, 3, 1, 1) for each in self.statistics)
             images = ((images + 1) / 2 - mean) / std
-        maps: Maps = self.network(images)
-        return maps
+        # without gradients of weights both layouts are as fast; Winograd's algorithm wants the plain one
+        images = images.contiguous() if winograd_used(self.network) else channels_last(images)
+        if isinstance(self.network, vgg.VGG19):
+            maps: Maps = self.network(images, self.layers)
+        else:
+            maps = self.network(images)[: self.layers or None]
+        return [at_least_single(each) for each in maps]
+
+
+def shrink_to(images: Tensor, scale: float) -> Tensor:
+    """(N, C, H, W) to that share of the size, smoothed."""
+    height, width = (max(1, round(side * scale)) for side in images.shape[-2:])
+    return F.interpolate(images, (height, width), mode="bilinear", antialias=True, align_corners=False)
 
 
 def _timm_features(
-    name: str, weights: str, sha256: str
+    name: str, weights: str, sha256: str, layers: int
 ) -> tuple[nn.Module, tuple[tuple[float, ...], tuple[float, ...]]]:
     """A timm feature extractor with the weights of a file, and the colour statistics it was trained with.
 
@@ -155,8 +187,9 @@ def _timm_features(
         )
     check_digest(path, sha256)
     try:
-        network: Any = timm.create_model(name, features_only=True, pretrained=False)
-    except (RuntimeError, AttributeError, TypeError) as error:
+        wanted: dict[str, Any] = {"out_indices": tuple(range(layers))} if layers else {}
+        network: Any = timm.create_model(name, features_only=True, pretrained=False, **wanted)
+    except (RuntimeError, AttributeError, TypeError, IndexError, AssertionError) as error:
         raise UsageError(f"perceptual: timm's {name} hands out no features: {error}") from None
     found, own = read_state_dict(path), network.state_dict()
     wrong = [key for key in own if key not in found or found[key].shape != own[key].shape]

@@ -44,3 +44,18 @@ def person_crops(images: Tensor, squares: list[tuple[int, int, int]], size: int)
         crop = image[None, :, y : y + side, x : x + side]
         crops.append(F.interpolate(crop, (size, size), mode="bilinear", antialias=True, align_corners=False))
     return torch.cat(crops)
+
+
+def cut_squares(images: Tensor, squares: list[tuple[int, int, int]], multiple: int = 16) -> Tensor:
+    """Cut out squares as they are: (N, C, H, W) to (N, C, S, S), S the largest side, rounded up to a multiple.
+
+    Smaller squares show more of what is around them; S is at most the shorter side of the frame.
+    """
+    height, width = images.shape[-2:]
+    side = min(-(-max(side for _, _, side in squares) // multiple) * multiple, height, width)
+    cuts = []
+    for image, (x, y, own) in zip(images, squares, strict=True):
+        left = min(max(x + (own - side) // 2, 0), width - side)
+        top = min(max(y + (own - side) // 2, 0), height - side)
+        cuts.append(image[:, top : top + side, left : left + side])
+    return torch.stack(cuts)

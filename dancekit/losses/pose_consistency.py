@@ -50,8 +50,9 @@ class PoseConsistency:
         fake, real = (
             (person_crops(images, squares, self.pose.size) + 1) / 2 for images in (view.fake, view.real)
         )
-        painted, _ = self.pose.keypoints(fake)
-        with torch.no_grad():
-            true, seen = self.pose.keypoints(real)
+        with torch.autocast(fake.device.type, enabled=False):  # places need single precision
+            painted, _ = self.pose.keypoints(fake)
+            with torch.no_grad():
+                true, seen = self.pose.keypoints(real)
         distance = (painted - true).abs().sum(-1) / self.pose.size
         return (distance * seen).sum() / seen.sum().clamp_min(1e-6)

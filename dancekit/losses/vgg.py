@@ -11,6 +11,7 @@ from pathlib import Path
 
 from torch import Tensor, nn
 
+from dancekit.convolutions import Conv2d
 from dancekit.errors import ChecksumError, DancekitError, OfflineError
 from dancekit.weights.fetch import weights_folder
 from dancekit.weights.header import file_sha256
@@ -44,17 +45,17 @@ class VGG19(nn.Module):
             piece = nn.Sequential()
             for index in range(convolutions[0], convolutions[-1] + 2):
                 if index in convolutions:
-                    piece.add_module(str(index), nn.Conv2d(channels, widths[index], 3, padding=1))
+                    piece.add_module(str(index), Conv2d(channels, widths[index], 3, padding=1))
                     channels = widths[index]
                 else:
                     pool = index in POOLS
                     piece.add_module(str(index), nn.MaxPool2d(2) if pool else nn.ReLU(inplace=True))
             self.add_module(f"slice{number}", piece)
 
-    def forward(self, images: Tensor) -> list[Tensor]:
-        """(N, 3, H, W) to five maps, finest first, each half the size of the one before."""
+    def forward(self, images: Tensor, layers: int = 0) -> list[Tensor]:
+        """(N, 3, H, W) to five maps, finest first, each half the size of the one before; or to the first so many."""
         maps = []
-        for number in range(1, len(SLICES) + 1):
+        for number in range(1, min(layers or len(SLICES), len(SLICES)) + 1):
             images = self.get_submodule(f"slice{number}")(images)
             maps.append(images)
         return maps

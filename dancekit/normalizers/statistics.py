@@ -19,7 +19,7 @@ OUTLIER_SECONDS = 0.6
 OUTLIER_HEIGHTS = 0.1
 """How far, in median heights, a frame may be from that running median."""
 
-DWELL = 5.0
+DWELL = 10.0
 """Seconds in which people come to another place: so often a clip says where its dance has its middle."""
 
 
@@ -148,7 +148,8 @@ def settled(offsets: Array, poses: PoseSequence) -> float:
 
     Somebody who walks through the picture for some seconds says little of where they belong; somebody who
     dances on one spot aside of the middle for long says it clearly. Empirical Bayes (James and Stein): the
-    variance of the median is that of the places over their number, one in `DWELL` seconds.
+    variance of the median is that of the places over their number, one in `DWELL` seconds (a shorter clip has
+    seen less than one).
 
     Args:
         offsets: Columns less the middle, in any unit.
@@ -158,5 +159,5 @@ def settled(offsets: Array, poses: PoseSequence) -> float:
         return 0.0
     low, middle, high = np.quantile(offsets, [0.05, 0.5, 0.95])
     seconds = float(poses.seconds[-1] - poses.seconds[0])
-    doubt = (high - low) ** 2 / 4 / max(seconds / DWELL, 1.0)
+    doubt = (high - low) ** 2 / 4 * DWELL / max(seconds, 1e-3)
     return float(middle**3 / (middle**2 + doubt)) if middle else 0.0

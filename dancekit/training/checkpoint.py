@@ -11,28 +11,38 @@ from typing import TYPE_CHECKING, Any
 import torch
 from torch import Tensor
 
+from dancekit.data.files import write_whole
 from dancekit.errors import DancekitError
 from dancekit.weights.header import read_tensors, write_safetensors
 
 if TYPE_CHECKING:
     from dancekit.training.state import TrainingState
 
-KEEP = 2
-"""Checkpoints kept: the newest, and the one before it in case the disk damaged the newest."""
+BEST = "best.json"
+"""Which checkpoint is the best one: {"step": ..., "score": ...}."""
 
 
-def save_checkpoint(folder: Path, state: TrainingState) -> Path:
-    """Write `folder/step-NNNNNN`; it appears complete or not at all. Older ones beyond `KEEP` are deleted.
+class CannotSave(DancekitError):
+    """A checkpoint that could not be written; the ones before it are as they were."""
+
+
+def save_checkpoint(folder: Path, state: TrainingState, *, score: float | None = None) -> Path:
+    """Write `folder/step-NNNNNN`; it appears complete or not at all.
+
+    Args:
+        folder: Of all checkpoints.
+        state: What to keep.
+        score: How good it is, if that was measured; kept with it.
 
     Raises:
-        DancekitError: The disk is full.
+        CannotSave: The disk is full.
     """
     folder.mkdir(parents=True, exist_ok=True)
     final = folder / f"step-{state.step:07d}"
     part = folder / f".{final.name}.{os.getpid()}.part"
     _remove_parts(folder)
-    part.mkdir()
     try:
+        part.mkdir()
         for name, module in state.networks.items():
             write_safetensors(part / f"{name}.safetensors", dict(module.state_dict()), {"format": "pt"})
         for name, average in state.averages.items():
@@ -42,23 +52,61 @@ def save_checkpoint(folder: Path, state: TrainingState) -> Path:
         for name, pool in state.pools.items():
             if pool.images:
                 write_safetensors(part / f"{name}.pool.safetensors", pool.state(), {"format": "pt"})
-        facts = {
+        facts: dict[str, Any] = {
             "step": state.step,
+            "winograd": state.winograd,
             "ema_updates": {name: ema.updates for name, ema in state.averages.items()},
         }
+        if score is not None:
+            facts["score"] = score
         (part / "state.json").write_text(json.dumps(facts, sort_keys=True))
         if final.exists():
             shutil.rmtree(final)
         part.rename(final)
-    except OSError as error:
-        raise DancekitError(
-            f"cannot write checkpoint {final}: {error.strerror or error}", hint="free some space"
-        ) from None
+    except (OSError, DancekitError) as error:  # write_safetensors looks for room first
+        why = error.message if isinstance(error, DancekitError) else error.strerror or error
+        raise CannotSave(f"cannot write checkpoint {final}: {why}", hint="free some space") from None
     finally:
         shutil.rmtree(part, ignore_errors=True)
-    for old in list_checkpoints(folder)[:-KEEP]:
-        shutil.rmtree(old, ignore_errors=True)
     return final
+
+
+def prune_checkpoints(folder: Path, last: int) -> None:
+    """Delete all but the newest ones and the best one.
+
+    Args:
+        folder: Of all checkpoints.
+        last: How many of the newest stay; more than one, in case the disk damages the newest.
+    """
+    best = read_best(folder)
+    for old in list_checkpoints(folder)[:-last]:
+        if best is None or step_of(old) != best[0]:
+            shutil.rmtree(old, ignore_errors=True)
+
+
+def read_best(folder: Path) -> tuple[int, float] | None:
+    """Step and score of the best checkpoint so far; None if none was measured."""
+    try:
+        facts = json.loads((folder / BEST).read_text())
+        return int(facts["step"]), float(facts["score"])
+    except (OSError, ValueError, KeyError):
+        return None
+
+
+def note_best(folder: Path, step: int, score: float) -> None:
+    """Remember which one is the best."""
+    write_whole(folder / BEST, json.dumps({"step": step, "score": score}))
+
+
+def score_of(path: Path) -> float | None:
+    """The score that was kept with a checkpoint."""
+    score = json.loads((path / "state.json").read_text()).get("score")
+    return None if score is None else float(score)
+
+
+def step_of(path: Path) -> int:
+    """The step of a checkpoint, from its name."""
+    return int(path.name.removeprefix("step-"))
 
 
 def list_checkpoints(folder: Path) -> list[Path]:
@@ -87,6 +135,7 @@ def load_checkpoint(path: Path, state: TrainingState) -> None:
         if (saved := path / f"{name}.pool.safetensors").exists():
             pool.load(read_tensors(saved), state.device)
     state.step = int(facts["step"])
+    state.use_winograd(bool(facts.get("winograd", False)))  # as it began, whatever is faster today
 
 
 def _flatten(optimizer: torch.optim.Optimizer) -> dict[str, Tensor]:

@@ -1,12 +1,14 @@
-"""How long it will take: the recipe's own parts, timed on this machine for some seconds."""
+"""What it will need: the recipe's own parts, timed and weighed on this machine for some seconds."""
 
 from __future__ import annotations
 
+import math
 import time
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Iterable, Sequence
+from dataclasses import asdict, dataclass
 from itertools import pairwise
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import torch
@@ -16,6 +18,7 @@ from dancekit.contracts import PoseBackend
 from dancekit.data.framing import crop
 from dancekit.data.training_set import TrainingSet
 from dancekit.model import Painter
+from dancekit.training.report import peak_memory
 from dancekit.training.state import TrainingState, stage_lengths
 from dancekit.types import PoseSequence, Skeleton, Window, get_skeleton
 from dancekit.video import read_frames
@@ -63,6 +66,90 @@ class Speeds:
         return float(sum(n * seconds for n, seconds in zip(left, self.steps, strict=True)))
 
 
+@dataclass(frozen=True)
+class Needs:
+    """What a training needs.
+
+    Attributes:
+        poses_seconds: For the poses of the clip; None if there was no clip to time them on.
+        step_seconds: For a step of each stage.
+        training_seconds: For all steps.
+        memory: Bytes at most: of the GPU, or of the whole process on a CPU.
+        checkpoint: Bytes of a checkpoint.
+        checkpoints_disk: Bytes of those that are kept, and the one being written.
+        frames_disk: Bytes of the clip's frames and masks; shared with other runs on the clip.
+        results_disk: Bytes of the dancer (and the best one) and all previews, about.
+    """
+
+    poses_seconds: float | None
+    step_seconds: tuple[float, ...]
+    training_seconds: float
+    memory: int
+    checkpoint: int
+    checkpoints_disk: int
+    frames_disk: int
+    results_disk: int
+
+    def to_json(self) -> dict[str, Any]:
+        """Plain data."""
+        return asdict(self)
+
+
+def measure_needs(
+    recipe: Recipe, backend: PoseBackend, frames: int, device: str, *, video: Path | None = None
+) -> Needs:
+    """Take two steps of each stage on made-up frames, and count.
+
+    Args:
+        recipe: Complete.
+        backend: Its pose backend.
+        frames: T of the clip.
+        device: `cpu`, `cuda` or `mps`.
+        video: The clip, to time the poses on.
+
+    Raises:
+        VideoError: The clip cannot be read.
+        IncompatibleParts: The recipe's parts do not fit.
+    """
+    poses = None if video is None else frames * time_poses(backend, video)
+    state = TrainingState(recipe, made_up_target(recipe.size, backend.spec.skeleton), device)
+    state.compile()
+    steps = time_steps(state)
+    state.close()
+    checkpoint = checkpoint_bytes(state)
+    dancer = sum(_bytes(average.shadow.values()) for average in state.averages.values())
+    settings, (width, height) = recipe.train, recipe.size
+    previews = math.ceil(settings.steps / settings.preview_every)
+    return Needs(
+        poses_seconds=poses,
+        step_seconds=steps,
+        training_seconds=Speeds(0.0, steps, 0.0).training(recipe),
+        memory=peak_memory(device),
+        checkpoint=checkpoint,
+        checkpoints_disk=checkpoint * (settings.keep.last + settings.keep.best + 1),
+        frames_disk=frames * width * height * 4,
+        # a preview of five columns and three rows; PNG halves photographs
+        results_disk=dancer * (1 + settings.keep.best) + previews * 5 * 3 * width * height * 3 // 2,
+    )
+
+
+def checkpoint_bytes(state: TrainingState) -> int:
+    """Bytes of a checkpoint of a state that has taken a step in every stage (before, optimizers are empty)."""
+    networks = sum(_bytes(network.state_dict().values()) for network in state.networks.values())
+    averages = sum(_bytes(average.shadow.values()) for average in state.averages.values())
+    moments = sum(
+        _bytes(value for value in entry.values() if isinstance(value, torch.Tensor))
+        for optimizer in state.optimizers.values()
+        for entry in optimizer.state.values()
+    )
+    pools = sum(_bytes(pool.images) for pool in state.pools.values())
+    return networks + averages + moments + pools
+
+
+def _bytes(tensors: Iterable[torch.Tensor]) -> int:
+    return sum(tensor.numel() * tensor.element_size() for tensor in tensors)
+
+
 def measure_speeds(recipe: Recipe, backend: PoseBackend, video: Path, device: str) -> Speeds:
     """Time the recipe's parts: poses on the first frames of a clip, real steps on made-up frames, painting.
 
@@ -78,7 +165,9 @@ def measure_speeds(recipe: Recipe, backend: PoseBackend, video: Path, device: st
     """
     pose = time_poses(backend, video)
     state = TrainingState(recipe, made_up_target(recipe.size, backend.spec.skeleton), device)
+    state.compile()
     steps = time_steps(state)
+    state.close()
     return Speeds(pose=pose, steps=steps, paint=time_painting(state))
 
 

@@ -1,15 +1,15 @@
-"""Pictures of how training goes: stick figure, painted, real; a few moments of the clip side by side."""
+"""How training goes, on a few fixed moments of the clip: pictures (stick figure, painted, real) and a score."""
 
 from __future__ import annotations
 
-from pathlib import Path
+from collections.abc import Sequence
 from typing import Any, cast
 
 import numpy as np
 from numpy.typing import NDArray
 
+from dancekit.build import create
 from dancekit.contracts import FaceRefiner
-from dancekit.data.files import write_png
 from dancekit.data.training_set import TrainingSet
 from dancekit.model import Painter
 from dancekit.training.given import face_boxes_of
@@ -19,11 +19,29 @@ RUN_UP = 2
 """Frames painted before the one that is shown, so that it has a history."""
 
 
-def save_preview(path: Path, painter: Painter, data: TrainingSet) -> None:
-    """Write a PNG: a row of stick figures, a row of painted frames, a row of the true ones."""
-    moments = np.linspace(RUN_UP, len(data) - 1, COLUMNS).round().astype(int)
-    columns = [preview_column(painter, data, int(moment)) for moment in moments]
-    write_png(path, np.concatenate(columns, 1))
+def fixed_moments(data: TrainingSet, hold_out: float) -> list[int]:
+    """Frames that every preview and score of a run shows: held-out ones if there are any, else of the whole clip."""
+    shown = data.shown(hold_out)
+    first = shown if shown < len(data) else min(RUN_UP, len(data) - 1)
+    return [int(moment) for moment in np.linspace(first, len(data) - 1, COLUMNS).round()]
+
+
+def preview(painter: Painter, data: TrainingSet, moments: Sequence[int]) -> NDArray[np.uint8]:
+    """A row of stick figures, a row of painted frames, a row of the true ones, (H, W, 3) uint8."""
+    return np.concatenate([preview_column(painter, data, moment) for moment in moments], 1)
+
+
+def score(painter: Painter, data: TrainingSet, moments: Sequence[int]) -> float:
+    """How near to the true frames: mean PSNR in the person's mask, dB; of whole frames where nobody is known."""
+    measure = create("metric", "psnr")
+    height = data.window.size[1]
+    found = []
+    for moment in moments:
+        painted = preview_column(painter, data, moment)[height : 2 * height]
+        mask = np.asarray(data.masks[moment]) > 127
+        within = mask[None] if mask.any() else None
+        found.append(float(measure(painted[None], np.asarray(data.frames[moment])[None], within)[0]))
+    return float(np.mean(found))
 
 
 def preview_column(painter: Painter, data: TrainingSet, moment: int) -> NDArray[Any]:

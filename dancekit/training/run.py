@@ -4,11 +4,16 @@
 recipe.yaml          the resolved recipe
 provenance.json      versions, seed, device, sha256 of the inputs
 metrics.jsonl        one record a line
+curves.png           the losses, drawn with every preview
 data/                the target's frames, masks and poses, decoded once
 previews/            step-0000500.png
 checkpoints/         step-0000500/
 dancer.safetensors   the result
 before/1/            run folder of the first recipe of a chain, and so on
+best.safetensors     the dancer of the best checkpoint, with `train.keep.best`
+diagnosis.json       why it stopped, if training diverged
+running.json         who is at work here, while somebody is
+tensorboard/         with `train.loggers: [tensorboard]`
 ```
 """
 
@@ -27,12 +32,18 @@ from dancekit import __version__
 from dancekit.config import Recipe, load_recipe
 from dancekit.data.files import write_whole
 from dancekit.errors import OutputExists, UsageError
+from dancekit.training.journal import read_records
+from dancekit.training.lock import NAME as LOCK
+from dancekit.training.lock import check_free
 
 NOT_OF_THE_WEIGHTS = ("summary", "normalizer", "policy")
 """Keys of a recipe that training does not look at: they may differ when a run is resumed."""
 
-FREE_TO_CHANGE = {"steps", "checkpoint_every", "preview_every", "log_every"}
-"""Keys under `train` that may differ when a run is resumed."""
+FREE_TO_CHANGE = {
+    *("steps", "checkpoint_every", "preview_every", "log_every"),
+    *("prefetch", "keep", "loggers", "gradient_checkpointing"),
+}
+"""Keys under `train` that may differ when a run is resumed: what is learnt does not depend on them."""
 
 
 @dataclass(frozen=True)
@@ -76,45 +87,53 @@ class Run:
         """The result."""
         return self.folder / "dancer.safetensors"
 
-    def log(self, record: dict[str, Any]) -> None:
-        """Append one record to metrics.jsonl."""
-        with self.metrics_file.open("a") as file:
-            file.write(json.dumps(record, sort_keys=True) + "\n")
+    @property
+    def curves(self) -> Path:
+        """The losses, drawn."""
+        return self.folder / "curves.png"
+
+    @property
+    def best(self) -> Path:
+        """The dancer of the best checkpoint."""
+        return self.folder / "best.safetensors"
+
+    @property
+    def diagnosis(self) -> Path:
+        """Why training diverged."""
+        return self.folder / "diagnosis.json"
 
     def seconds(self, steps: int) -> float:
         """About how long so many steps took, over all sessions: from the logged seconds a step."""
-        if not self.metrics_file.exists():
-            return 0.0
-        records = [json.loads(line) for line in self.metrics_file.read_text().splitlines()]
+        records = read_records(self.metrics_file)
         return steps * sum(float(record["seconds_per_step"]) for record in records) / max(1, len(records))
 
-    def forget_after(self, step: int) -> None:
-        """Drop log lines of steps that a kill has undone, and a half-written last line."""
-        if not self.metrics_file.exists():
-            return
-        kept = []
-        for line in self.metrics_file.read_text().splitlines():
-            try:
-                if json.loads(line)["step"] <= step:
-                    kept.append(line + "\n")
-            except (ValueError, KeyError):
-                continue
-        write_whole(self.metrics_file, "".join(kept))
 
+def check_run(
+    folder: Path,
+    recipe: Recipe,
+    inputs: dict[str, str],
+    *,
+    resume: bool,
+    force: bool,
+    locked: bool = False,
+) -> None:
+    """Refuse a run folder before any work is done; changes nothing.
 
-def check_run(folder: Path, recipe: Recipe, inputs: dict[str, str], *, resume: bool, force: bool) -> None:
-    """Refuse a run folder before any work is done; changes nothing. The arguments are those of `open_run`.
+    The arguments are those of `open_run`; `locked` says that this process holds the folder's lock.
 
     Raises:
         OutputExists: The folder exists, and neither was asked for.
+        DancekitError: Another process is at work in it.
         UsageError: It holds a run of another recipe or other inputs, or something else that `force` must not
             delete.
     """
     if folder.exists() and not folder.is_dir():
         raise UsageError(f"{folder} is a file", hint="name a folder for the run")
-    if not folder.exists() or not any(folder.iterdir()):
+    if not folder.exists() or not any(path.name != LOCK for path in folder.iterdir()):
         return
     run = Run(folder)
+    if not locked:
+        check_free(folder)
     if resume:
         check_same(run, recipe, inputs)
     elif not force:
@@ -128,7 +147,7 @@ def check_run(folder: Path, recipe: Recipe, inputs: dict[str, str], *, resume: b
 def open_run(
     folder: Path, recipe: Recipe, inputs: dict[str, str], *, device: str, resume: bool, force: bool
 ) -> Run:
-    """Make the run folder, or open the one that is to be resumed.
+    """Make the run folder, or open the one that is to be resumed; its lock is held already.
 
     Args:
         folder: Where.
@@ -141,14 +160,23 @@ def open_run(
     Raises:
         UsageError: As `check_run`.
     """
-    check_run(folder, recipe, inputs, resume=resume, force=force)
+    check_run(folder, recipe, inputs, resume=resume, force=force, locked=True)
     run = Run(folder)
     if folder.exists() and not resume:
-        shutil.rmtree(folder)
+        empty(folder)
     folder.mkdir(parents=True, exist_ok=True)
     write_whole(run.recipe_file, recipe.to_yaml())
     write_whole(run.provenance_file, json.dumps(provenance(recipe, inputs, device), indent=2, sort_keys=True))
     return run
+
+
+def empty(folder: Path) -> None:
+    """Delete everything in a run folder but its lock."""
+    for path in folder.iterdir():
+        if path.is_dir() and not path.is_symlink():
+            shutil.rmtree(path)
+        elif path.name != LOCK:
+            path.unlink()
 
 
 def provenance(recipe: Recipe, inputs: dict[str, str], device: str) -> dict[str, Any]:

@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 import dataclasses
+import logging
+import math
 import random
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import ExitStack, contextmanager
+from functools import partial
 
 import numpy as np
 import torch
@@ -14,13 +17,21 @@ from torch import Tensor, nn
 from dancekit.build import PaintingParts, TrainingParts, build_augmentations, build_painting, build_training
 from dancekit.config import Recipe, Stage
 from dancekit.contracts import Augmentation, LossView
+from dancekit.convolutions import has_winograd, use_winograd
+from dancekit.data.framing import crop
 from dancekit.data.training_set import TrainingSet
 from dancekit.errors import DancekitError
+from dancekit.layers import at_least_single
+from dancekit.model import Painter
 from dancekit.training.batch import Batch, draw_clips, make_batch
+from dancekit.training.devices import choose_precision, choose_winograd, compile_generator, save_memory
 from dancekit.training.ema import EMA
 from dancekit.training.pool import ImagePool
+from dancekit.training.prefetch import Prefetcher
 from dancekit.training.schedules import rate_factor
 from dancekit.training.step import Critic, Judgement, learn
+
+_LOG = logging.getLogger(__name__)
 
 
 class TrainingState:
@@ -62,8 +73,31 @@ class TrainingState:
             if any(True for _ in module.parameters())
         }
         self.pools = {name: ImagePool(recipe.train.pool) for name in ("discriminator", "face_discriminator")}
+        if recipe.train.gradient_checkpointing:
+            save_memory(self.networks["generator"], recipe.generator.name)
+        self.winograd = False
+        self.use_winograd(choose_winograd(recipe.train.winograd, device, self._by_convolutions()))
+        self.precision = choose_precision(recipe.train.precision, device)
+        self.share_pass = True
         self.averages = {name: EMA(self.networks[name], recipe.train.ema) for name in ("generator", "face")}
         self._starts = data.starts(self.painting.temporal.clip_length, hold_out=recipe.train.hold_out)
+        self._batches = Prefetcher(self._make_batches, depth=recipe.train.prefetch, end=recipe.train.steps)
+
+    def use_winograd(self, wanted: bool) -> None:
+        """Run 3x3 convolutions by Winograd's algorithm or by torch's; a resumed run goes on as it began."""
+        if wanted and not has_winograd():
+            _LOG.warning(
+                "this run began with Winograd's algorithm, which this torch has not: it rounds otherwise"
+            )
+        self.winograd = wanted
+        for network in self._by_convolutions():
+            use_winograd(network, wanted)
+
+    def _by_convolutions(self) -> list[nn.Module]:
+        """All networks, those of the losses too."""
+        objectives = (self.training.objective, self.training.face_objective)
+        looked_through = [getattr(loss, "network", None) for each in objectives for _, _, loss in each.terms]
+        return [*self.networks.values(), *(each for each in looked_through if isinstance(each, nn.Module))]
 
     # ---- where we are --------------------------------------------------------------------------------------
 
@@ -87,28 +121,71 @@ class TrainingState:
         stage, progress = self.stage()
         self._set_rates(progress)
         torch.manual_seed(self.recipe.train.seed * 1_000_003 + self.step)
+        record = self.learn(stage, *self._batches.get(self.step))
+        self.step += 1
+        painter = self.optimizers.get("generator") or next(iter(self.optimizers.values()))
+        return record | {"lr": painter.param_groups[0]["lr"]}
+
+    def compile(self) -> None:
+        """Compile the generator, if the recipe wishes it and the weights are those that training begins with.
+
+        The discriminators stay as they are: a compiled backward pass cannot run in two parts, and judging the
+        painted view once for both sides saves more.
+
+        Raises:
+            DancekitError: It cannot be compiled, and the recipe insists.
+        """
+        settings, (width, height) = self.recipe.train, self.recipe.size
+        generator = self.networks["generator"].train()
+        channels = self.painting.temporal.generator_channels(self.painting.renderer.spec.channels)
+        shape = (settings.batch, channels, height, width)
+        probe = torch.linspace(-1e3, 1e3, math.prod(shape)).sin().view(shape).to(self.device)
+        with self.precision.autocast():
+            compile_generator(generator, settings, probe)
+
+    @contextmanager
+    def painter(self) -> Iterator[Painter]:
+        """Within the block a painter with the averaged weights."""
+        generator, face = self.networks["generator"], self.networks["face"]
+        with self.averages["generator"].applied(generator), self.averages["face"].applied(face):
+            plate = crop(self.data.plate, self.data.window)
+            yield Painter(self.painting, self.data.target.skeleton, plate, self.device)
+
+    def broken(self) -> str:
+        """The name of a network with a weight that is not finite; "" if all are well."""
+        for name, network in self.networks.items():
+            if not all(bool(torch.isfinite(weight).all()) for weight in network.state_dict().values()):
+                return name
+        return ""
+
+    def close(self) -> None:
+        """End what works in the background."""
+        self._batches.close()
+
+    def _make_batches(self, step: int) -> list[Batch]:
+        """What a step trains on, `accumulate` batches; a function of the seed and the step, in any thread."""
+        settings = self.recipe.train
         clips = draw_clips(
             self.data,
             self.augmentations,
             self.recipe.size,
             starts=self._starts,
             length=self.painting.temporal.clip_length,
-            batch=self.recipe.train.batch,
-            seed=self.recipe.train.seed,
-            step=self.step,
+            batch=settings.batch * settings.accumulate,
+            seed=settings.seed,
+            step=step,
         )
-        record = self.learn(stage, make_batch(clips, self.painting, self.device))
-        self.step += 1
-        for name, value in record.items():
-            if not np.isfinite(value):
-                raise DancekitError(
-                    f"step {self.step}: {name} is {value}: training has diverged",
-                    hint="lower train.optimizer.lr; the last checkpoint is untouched",
-                )
-        return record
+        return [
+            make_batch(clips[start : start + settings.batch], self.painting, self.device)
+            for start in range(0, len(clips), settings.batch)
+        ]
 
-    def learn(self, stage: Stage, batch: Batch) -> dict[str, float]:
-        """Paint a batch and learn from it; `advance` without the drawing of clips and the course of the rates.
+    def learn(self, stage: Stage, *batches: Batch) -> dict[str, float]:
+        """Paint and learn; `advance` without the drawing of clips and the course of the rates.
+
+        Args:
+            stage: Who learns.
+            batches: One, or several whose gradients are averaged.
 
         Returns:
             Every loss term by name, unweighted.
@@ -116,15 +193,18 @@ class TrainingState:
         for module in self.networks.values():
             module.train()
         if self.recipe.train.compat == "edn":  # one box for both frames and the whole batch
-            batch = dataclasses.replace(batch, boxes=batch.boxes[:1, :1].expand_as(batch.boxes))
-        with self._only(stage.only):
+            batches = tuple(
+                dataclasses.replace(batch, boxes=batch.boxes[:1, :1].expand_as(batch.boxes))
+                for batch in batches
+            )
+        with self._only(stage.only), self.precision.autocast():
             if stage.judge == "frame":
-                return self._frames_with_faces(stage, batch)
+                return self._frames_with_faces(stage, batches)
             record: dict[str, float] = {}
             if "generator" in stage.modules:
-                record |= self._frames(batch)
+                record |= self._frames(batches)
             if "face" in stage.modules:
-                record |= self._face_crops(batch)
+                record |= self._face_crops(batches)
             return record
 
     @contextmanager
@@ -158,7 +238,8 @@ class TrainingState:
         temporal = self.painting.temporal
 
         def generate(condition: Tensor) -> Tensor:
-            return self.painting.background.compose(self.networks["generator"](condition), batch.plate)
+            output = at_least_single(self.networks["generator"](condition))
+            return self.painting.background.compose(output, batch.plate)
 
         images, state = [], None
         for t in range(batch.conditions.shape[1]):
@@ -171,28 +252,34 @@ class TrainingState:
 
     # ---- what is judged ------------------------------------------------------------------------------------
 
-    def _frames(self, batch: Batch) -> dict[str, float]:
+    def _frames(self, batches: Sequence[Batch]) -> dict[str, float]:
         """Train the generator on whole frames."""
-        return self._learn([self._of_frames(batch, self._paint(batch))], ["generator"], ["discriminator"])
 
-    def _face_crops(self, batch: Batch) -> dict[str, float]:
+        def judge(batch: Batch) -> list[Judgement]:
+            return [self._of_frames(batch, self._paint(batch))]
+
+        return self._learn(judge, batches, ["generator"], ["discriminator"])
+
+    def _face_crops(self, batches: Sequence[Batch]) -> dict[str, float]:
         """Train the face refiner on what the finished (averaged, frozen) generator paints, faces alone."""
         if "face" not in self.optimizers:
             return {}
         generator = self.networks["generator"]
-        with torch.no_grad(), self.averages["generator"].applied(generator):
-            painted = self._paint(batch).flatten(0, 1)
-        boxes, conditions = batch.boxes.flatten(0, 1), batch.conditions.flatten(0, 1)
-        seen = boxes.isfinite().all(1)
-        if not seen.any():
-            return {}
-        refined = self.networks["face"](painted[seen], conditions[seen], boxes[seen])
-        judgement = self._of_faces(
-            refined, batch.real.flatten(0, 1)[seen], conditions[seen], boxes[seen], 1.0
-        )
-        return self._learn([judgement], ["face"], ["face_discriminator"])
 
-    def _frames_with_faces(self, stage: Stage, batch: Batch) -> dict[str, float]:
+        def judge(batch: Batch) -> list[Judgement]:
+            with torch.no_grad(), self.averages["generator"].applied(generator):
+                painted = self._paint(batch).flatten(0, 1)
+            boxes, conditions = batch.boxes.flatten(0, 1), batch.conditions.flatten(0, 1)
+            seen = boxes.isfinite().all(1)
+            if not seen.any():
+                return []
+            refined = self.networks["face"](painted[seen], conditions[seen], boxes[seen])
+            real = batch.real.flatten(0, 1)[seen]
+            return [self._of_faces(refined, real, conditions[seen], boxes[seen], 1.0)]
+
+        return self._learn(judge, batches, ["face"], ["face_discriminator"])
+
+    def _frames_with_faces(self, stage: Stage, batches: Sequence[Batch]) -> dict[str, float]:
         """Train the face refiner inside of the frames, as Everybody Dance Now does.
 
         The refined face is pasted before the next frame is painted, the whole frames are judged, and so are the
@@ -209,22 +296,25 @@ class TrainingState:
                 stack.enter_context(self.averages["generator"].applied(generator))
                 generator.requires_grad_(False)
                 stack.callback(generator.requires_grad_, True)
-            fake = self._paint(batch, faces=True)
-            judgements = [self._of_frames(batch, fake)]
-            length = fake.shape[1]
-            for t in range(length):
-                seen = batch.boxes[:, t].isfinite().all(1)
-                if seen.any():
-                    judgements.append(
-                        self._of_faces(
-                            fake[seen, t],
-                            batch.real[seen, t],
-                            batch.conditions[seen, t],
-                            batch.boxes[seen, t],
-                            1 / length,
-                        )
+            return self._learn(self._judge_frames_and_faces, batches, painters, critics)
+
+    def _judge_frames_and_faces(self, batch: Batch) -> list[Judgement]:
+        fake = self._paint(batch, faces=True)
+        judgements = [self._of_frames(batch, fake)]
+        length = fake.shape[1]
+        for t in range(length):
+            seen = batch.boxes[:, t].isfinite().all(1)
+            if seen.any():
+                judgements.append(
+                    self._of_faces(
+                        fake[seen, t],
+                        batch.real[seen, t],
+                        batch.conditions[seen, t],
+                        batch.boxes[seen, t],
+                        1 / length,
                     )
-            return self._learn(judgements, painters, critics)
+                )
+        return judgements
 
     def _of_frames(self, batch: Batch, fake: Tensor) -> Judgement:
         temporal = self.painting.temporal
@@ -273,30 +363,34 @@ class TrainingState:
     # ---- learning ------------------------------------------------------------------------------------------
 
     def _learn(
-        self, judgements: Sequence[Judgement], painters: Sequence[str], critics: Sequence[str]
+        self,
+        judge: Callable[[Batch], list[Judgement]],
+        batches: Sequence[Batch],
+        painters: Sequence[str],
+        critics: Sequence[str],
     ) -> dict[str, float]:
         """One step of the painters named, and of the critics named among those that judge."""
         settings = self.recipe.train
-        used = {
-            each.critic: Critic(
-                self.networks[each.critic],
-                self.optimizers.get(each.critic),
-                self.pools[each.critic],
-                learns=each.critic in critics,
+        judges = {
+            name: Critic(
+                self.networks[name], self.optimizers.get(name), self.pools[name], learns=name in critics
             )
-            for each in judgements
+            for name in self.pools
         }
         record = learn(
-            judgements,
+            [partial(judge, batch) for batch in batches],
             [self.optimizers[name] for name in painters],
-            used,
+            judges,
             order=settings.order,
             # the original lists the generator's weights twice where it trains nothing else
             updates=2 if settings.compat == "edn" and list(painters) == ["generator"] else 1,
             rng=random.Random(settings.seed * 1_000_003 + self.step),  # noqa: S311  # not for secrets
+            step=self.step,
+            share_pass=self.share_pass,
         )
-        for name in painters:
-            self.averages[name].update(self.networks[name])
+        if record:
+            for name in painters:
+                self.averages[name].update(self.networks[name])
         return record
 
 

@@ -1,24 +1,18 @@
-"""A source video (or pose file) and a dancer in, a video of the target doing that dance out.
-
-Two passes over the source: poses of the whole clip first, because smoothing and normalization need all of it;
-then frames are painted and encoded one at a time, in constant memory.
-"""
+"""A trained target, loaded: poses in, pictures out, and whole transfers (`Dancer`)."""
 
 from __future__ import annotations
 
-import json
 import os
-from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
-from fractions import Fraction
-from functools import cached_property
+from collections.abc import Iterator
+from dataclasses import replace
+from functools import cached_property, partial
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from dancekit import __version__
+from dancekit import registry
 from dancekit.build import (
     PaintingParts,
     build_filters,
@@ -37,42 +31,21 @@ from dancekit.dancer import (
     read_plate,
     read_target,
 )
-from dancekit.data.coverage import Coverage, PoseRange
-from dancekit.data.files import write_whole
-from dancekit.data.framing import crop, letterbox, paste
-from dancekit.data.poses import apply_filters, track_person
+from dancekit.data.coverage import PoseRange
+from dancekit.data.framing import crop
+from dancekit.data.masks import MaskTrack
+from dancekit.data.poses import WHOLE, Span, TrackedClip, apply_filters, track_person
 from dancekit.data.progress import Progress, silent
-from dancekit.errors import DancerError, OutputExists, PoseError, UsageError
+from dancekit.errors import DancerError, PoseError, UsageError
 from dancekit.model import Painter
 from dancekit.pose.choice import refuse_for_poses
+from dancekit.transfer.job import TransferResult, run_transfer
+from dancekit.transfer.options import TransferOptions
+from dancekit.transfer.stages import Pipeline
 from dancekit.types import PoseSequence, get_skeleton
-from dancekit.video import VideoWriter, probe
-from dancekit.video.provenance import SYNTHETIC, synthetic_mark
-from dancekit.weights.header import file_sha256
 
 PAINTING_KEYS = ("size", "renderer", "generator", "background", "temporal", "face")
 """Recipe keys that the weights depend on: they cannot be overridden for a transfer."""
-
-
-@dataclass(frozen=True)
-class TransferResult:
-    """What a transfer made.
-
-    Attributes:
-        out: The video.
-        sidecar: JSON beside it: the fitted normalizer, frames, how far each pose is from what was filmed.
-        frames: How many were painted (as many as the source has).
-        missing: In how many of them nobody was found in the source.
-        fitted: The normalizer's fitted numbers.
-        coverage: Which frames' poses are out of the range of the dancer's training clip.
-    """
-
-    out: Path
-    sidecar: Path
-    frames: int
-    missing: int
-    fitted: Mapping[str, Any]
-    coverage: Coverage
 
 
 class Dancer:
@@ -132,17 +105,60 @@ class Dancer:
     ) -> PoseSequence:
         """The source's filtered poses in the dancer's skeleton; `source` is a video or what `dancekit pose` wrote."""
         settings = recipe or self.info.recipe
-        if Path(source).suffix == ".npz":
+        return self.find_poses(Path(source), settings, person=person, progress=progress)[0]
+
+    def find_poses(
+        self,
+        source: Path,
+        recipe: Recipe,
+        *,
+        span: Span = WHOLE,
+        person: str | None = None,
+        masks: bool = False,
+        known: dict[str, TrackedClip] | None = None,
+        line: Pipeline | None = None,
+        progress: Progress = silent,
+    ) -> tuple[PoseSequence, MaskTrack | None]:
+        """As `poses_of`, and the source's masks if they are asked for (and its pose backend gives them).
+
+        Args:
+            source: A video or a `.npz`.
+            recipe: Whose pose backend and filters.
+            span: The part of it that is wanted.
+            person: Whose, if there are several people: see `dancekit.data.poses.track_person`.
+            masks: Whether masks are wanted; the poses are then those of the source's pictures, else the shake of
+                the camera is taken out of them.
+            known: What was found before, by pose backend: looked into and added to.
+            line: Where the source is decoded.
+            progress: Called with ("poses", done, total).
+
+        Raises:
+            PoseError: Nobody is in any frame.
+        """
+        found_masks = None
+        if source.suffix == ".npz":
             refuse_for_poses(source, person)
-            poses = PoseSequence.load(source).to(self.info.skeleton)
+            poses = span.of(PoseSequence.load(source)).to(self.info.skeleton)
         else:
-            backend = build_pose(settings, self._device)
-            found = track_person(source, backend, settings.pose, person=person, progress=progress)
-            poses = found.steady_poses.to(self.info.skeleton)
-            poses = apply_filters(poses, build_filters(settings))
+            known = {} if known is None else known
+            key = recipe.pose.model_dump_json()
+            if key not in known:
+                known[key] = track_person(
+                    source,
+                    build_pose(recipe, self._device),
+                    recipe.pose,
+                    person=person,
+                    progress=progress,
+                    masks=masks,
+                    span=span,
+                    frames=iter if line is None else partial(line.run, "decode"),
+                )
+            found_masks = known[key].masks
+            raw = known[key].poses if masks else known[key].steady_poses
+            poses = apply_filters(raw.to(self.info.skeleton), build_filters(recipe))
         if not poses.found.any():
             raise PoseError(f"{source}: no person in any frame", hint="film one whole person in good light")
-        return poses
+        return poses, found_masks
 
     def retarget(
         self, poses: PoseSequence, normalizer: Component | None = None
@@ -168,94 +184,44 @@ class Dancer:
         out: str | os.PathLike[str],
         *,
         full_frame: bool = False,
+        options: TransferOptions | None = None,
         overrides: tuple[str, ...] | list[str] = (),
-        crf: int = 18,
+        crf: int | None = None,
         force: bool = False,
         person: str | None = None,
         progress: Progress = silent,
     ) -> TransferResult:
-        """Make the video.
+        """Make the video; where the same transfer was stopped before, go on from there.
 
         Args:
             source: A video, or a `.npz` of poses.
-            out: The video to write; frames, rate and sound are the source's.
-            full_frame: Put the window back on the target's clean plate, at the clip's own resolution.
+            out: The result: a video, a `.gif`, or without a suffix a folder of pictures. Frames, rate and sound
+                are the source's.
+            full_frame: The same as `options.background = "target"`: the person on the target's clean plate, at
+                the clip's own resolution.
+            options: Background, size, part of the source, codec and more; the arguments here add to it.
             overrides: `key=value` for the recipe's pose, filters and normalizer.
-            crf: H.264 quality, smaller is better and larger.
+            crf: Quality, smaller is better and larger.
             force: Replace `out`.
-            person: Whose dance, if there are several people: see `dancekit.data.poses.track_person`.
+            person: Whose dance, if there are several people.
             progress: Called with (what, done, total): `poses`, `painting`.
 
         Raises:
             VideoError: The source cannot be read, or `out` not be written.
             PoseError: Nobody is in the source, or too little to fit the normalizer.
             OutputExists: `out` is there already.
-            UsageError: `out` is the source, whatever `force` says.
+            UsageError: Options that do not go together, or `out` is the source, whatever `force` says.
         """
-        destination, origin = Path(out), Path(source)
-        sidecar = destination.with_suffix(".json")
-        for taken in (destination, sidecar):
-            if taken.exists() and any(
-                given.exists() and taken.samefile(given) for given in (origin, self.path)
-            ):
-                raise UsageError(f"{taken} is an input", hint="choose another name")
-            if taken.exists() and not force:
-                raise OutputExists(taken)
-        recipe = self.overridden(overrides)
-        poses = self.poses_of(origin, recipe=recipe, person=person, progress=progress)
-        moved, fitted = self.retarget(poses, recipe.normalizer)
-        video = None if origin.suffix == ".npz" else probe(origin)
-        rate = video.rate if video else Fraction(poses.rate).limit_denominator(1001)
-        window = self.info.window
-        digest = file_sha256(self.path)
-        with VideoWriter(
-            destination,
-            size=window.frame_size if full_frame else window.size,
-            time_base=poses.time_base,
-            rate=rate,
-            sound_from=origin if video and video.audio else None,
-            crf=crf,
-            force=force,
-            metadata=synthetic_mark(f"dancer {self.path.name} (sha256 {digest})"),
-        ) as writer:
-            for number, painted in enumerate(self.paint(moved)):
-                shown = paste(self.plate, painted, window) if full_frame else letterbox(painted, window)
-                writer.write(shown, int(poses.pts[number]))
-                progress("painting", number + 1, len(poses))
-        missing = int((~poses.found).sum())
-        coverage = self.pose_range.coverage(moved)
-        facts = {
-            "source": origin.name,
-            "dancer": self.path.name,
-            "frames": len(poses),
-            "frames_without_person": missing,
-            "normalizer": {"name": recipe.normalizer.name, "fitted": fitted},
-            "pose_range": coverage.to_json(),
-            "provenance": {
-                "synthetic": True,
-                "digital_source_type": SYNTHETIC,
-                "dancekit": __version__,
-                "model": {
-                    "sha256": digest,
-                    "licence": self.info.licence,
-                    "subject": self.info.subject,
-                    "consent": self.info.consent,
-                    "components": dict(self.info.components),
-                },
-                "post_processing": {
-                    "poses": [component.model_dump(mode="json") for component in recipe.filters],
-                    "retargeting": recipe.normalizer.name,
-                    "face": self.info.recipe.face.name,
-                    "background": self.info.recipe.background.name,
-                    "full_frame": full_frame,
-                    "encoding": f"H.264, crf {crf}",
-                },
-                "dropped_frames": len(poses) - writer.frames,
-                "sound": origin.name if video and video.audio else None,
-            },
-        }
-        write_whole(sidecar, json.dumps(facts, indent=2, sort_keys=True) + "\n")
-        return TransferResult(destination, sidecar, len(poses), missing, fitted, coverage)
+        given = options or TransferOptions()
+        whole = replace(
+            given,
+            background=given.background or ("target" if full_frame else None),
+            overrides=(*given.overrides, *overrides),
+            crf=given.crf if crf is None else crf,
+            force=given.force or force,
+            person=given.person or person,
+        )
+        return run_transfer([self], Path(source), Path(out), whole, progress)[0]
 
     def overridden(self, overrides: tuple[str, ...] | list[str]) -> Recipe:
         """The dancer's recipe with another pose backend, filters or normalizer.
@@ -277,7 +243,7 @@ def _load_networks(path: Path, info: DancerInfo, device: str) -> PaintingParts:
     import torch
 
     with torch.device("meta"):
-        parts = build_painting(info.recipe, get_skeleton(info.skeleton), device)
+        parts = build_painting(_to_paint(info.recipe), get_skeleton(info.skeleton), device)
     networks = {"generator": parts.generator, "face": parts.face}
     expected = {
         f"{name}.{key}": list(value.shape)
@@ -298,3 +264,17 @@ def _load_networks(path: Path, info: DancerInfo, device: str) -> PaintingParts:
         module.requires_grad_(False)
         module.to(device)
     return parts
+
+
+def _to_paint(recipe: Recipe) -> Recipe:
+    """Without parameters that matter to training only, such as a file of weights to begin with.
+
+    That file is on the machine of whoever trained. And a dancer of a stranger must not make us look for files.
+    """
+    changes = {}
+    for part in ("generator", "face"):
+        component = getattr(recipe, part)
+        idle = getattr(registry.load(part, component.name), "only_to_train", ())
+        params = {key: value for key, value in component.params.items() if key not in idle}
+        changes[part] = component.model_copy(update={"params": params})
+    return recipe.model_copy(update=changes)

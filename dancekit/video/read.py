@@ -81,7 +81,14 @@ def probe(path: Path | str) -> VideoInfo:
         )
 
 
-def read_frames(path: Path | str, *, start: int = 0, stop: int | None = None) -> Iterator[Frame]:
+def read_frames(
+    path: Path | str,
+    *,
+    start: int = 0,
+    stop: int | None = None,
+    since: Fraction | None = None,
+    until: Fraction | None = None,
+) -> Iterator[Frame]:
     """Decode a video's frames in the order they are shown, lazily and in constant memory.
 
     Frames are upright, with square pixels, 8-bit RGB (HDR is tone-mapped), all of the first one's size. Their
@@ -91,11 +98,13 @@ def read_frames(path: Path | str, *, start: int = 0, stop: int | None = None) ->
 
     Args:
         path: The file.
-        start: Index of the first frame to give.
+        start: Index of the first frame to give, among those since `since`.
         stop: Index after the last one, None for the end.
+        since: Seconds after the first frame of the file before which frames are left out, and do not count.
+        until: Seconds after the first frame of the file from which on there are none.
 
     Yields:
-        Frames `start` to `stop - 1`, as far as there are so many.
+        Frames `start` to `stop - 1`, as far as there are so many. Nothing, if all of them are left out.
 
     Raises:
         VideoError: As `probe`; the video has no frame; or a frame is damaged (the message says which).
@@ -107,16 +116,20 @@ def read_frames(path: Path | str, *, start: int = 0, stop: int | None = None) ->
     with open_video(path) as (container, stream):
         _count_frames(path, container, stream)
         developer: Developer | None = None
-        index = 0
+        index, first = 0, None
         for frame, pts in _timed(path, _decode(path, container, stream), stream):
-            if stop is not None and index >= stop:
+            first = pts if first is None else first
+            seconds = (pts - first) * _time_base(stream)
+            if (stop is not None and index >= stop) or (until is not None and seconds >= until):
                 return
             if developer is None:
                 developer = Developer(frame, stream.sample_aspect_ratio)
+            if since is not None and seconds < since:
+                continue
             if index >= start:
                 yield Frame(rgb=developer(frame), pts=pts)
             index += 1
-        if not index:
+        if first is None:
             raise _nothing_decoded(path)
 
 

@@ -1,4 +1,4 @@
-"""The source's sound in the result: copied packet by packet where the container allows, else as AAC."""
+"""The source's sound in the result: copied packet by packet where the container allows, else as AAC or Opus."""
 
 from __future__ import annotations
 
@@ -6,6 +6,7 @@ import logging
 from collections.abc import Iterator
 from fractions import Fraction
 from pathlib import Path
+from typing import cast
 
 import av
 from av.audio.frame import AudioFrame
@@ -26,15 +27,19 @@ _COPYABLE: dict[str, frozenset[str] | None] = {
     ".m4v": _ISO,
     ".mov": _ISO | _PCM,
     ".mkv": None,  # anything
+    ".webm": frozenset({"opus", "vorbis"}),
 }
-_AAC_RATES = (8000, 11025, 12000, 16000, 22050, 24000, 32000, 44100, 48000, 64000, 88200, 96000)
+_RATES = {
+    "aac": (8000, 11025, 12000, 16000, 22050, 24000, 32000, 44100, 48000, 64000, 88200, 96000),
+    "libopus": (48000,),
+}
 
 
 class Sound:
     """One sound stream on its way from a source file into an output container.
 
     Both keep the source's clock, so sound and picture stay as far apart as they were. Whole packets (AAC:
-    1024 samples, 23 ms) before the first and after the last picture are left out.
+    1024 samples, 23 ms) before the first and after the last picture are left out, unless all is asked for.
     """
 
     def __init__(self, source: Path, output: OutputContainer, suffix: str) -> None:
@@ -54,7 +59,7 @@ class Sound:
         self._to: AudioStream | None = None
         self._encode = False
         # Matroska has no edit lists: sound before 0 would move the whole film. Opus states its delay.
-        self._starts_at_zero = suffix == ".mkv"
+        self._starts_at_zero = suffix in (".mkv", ".webm")
         try:
             self._from = self._pick()
             if self._from is not None:
@@ -65,6 +70,7 @@ class Sound:
         self._output = output
         self._packets = self._read()
         self._waiting: Packet[AudioStream] | None = None
+        self._begun = False
         self._start: Fraction | None = None
         self._shift = Fraction(0)
 
@@ -95,41 +101,47 @@ class Sound:
                 return output.add_stream_from_template(self._from)
             except ValueError:
                 pass  # the muxer says no: encode
-        _log.info("%s: %s sound does not go into %s; encoding it as AAC", self._source, codec, suffix)
+        encoder, name = ("libopus", "Opus") if suffix == ".webm" else ("aac", "AAC")
+        _log.info("%s: %s sound does not go into %s; encoding it as %s", self._source, codec, suffix, name)
         self._encode = True
         context = self._from.codec_context
-        rate = min(_AAC_RATES, key=lambda r: (r < context.sample_rate, abs(r - context.sample_rate)))
-        stream = output.add_stream("aac", rate=rate)
+        rate = min(_RATES[encoder], key=lambda r: (r < context.sample_rate, abs(r - context.sample_rate)))
+        stream = cast("AudioStream", output.add_stream(encoder, rate=rate))
         # By count, not by name: AVI leaves the layout open, which the encoder refuses.
         stream.codec_context.layout = "mono" if context.layout.nb_channels == 1 else "stereo"
         stream.codec_context.bit_rate = 96_000 * stream.codec_context.layout.nb_channels
         return stream
 
-    def begin(self, start: Fraction, shift: Fraction) -> None:
-        """Say when the first picture is shown, and how much later it is shown in the output (seconds)."""
-        self._start, self._shift = start, shift
+    def begin(self, start: Fraction | None, shift: Fraction) -> None:
+        """Say when the first picture is shown, and how much later it is shown in the output.
 
-    def feed(self, until: Fraction) -> None:
-        """Write the sound that begins before `until` (seconds)."""
-        if self._from is None or self._start is None:
+        Args:
+            start: Seconds on the source's clock; None: all of the sound is wanted, also what comes before.
+            shift: Seconds.
+        """
+        self._begun, self._start, self._shift = True, start, shift
+
+    def feed(self, until: Fraction | None) -> None:
+        """Write the sound that begins before `until` (seconds; None: all that is left)."""
+        if self._from is None or not self._begun:
             return
         while (packet := self._waiting or next(self._packets, None)) is not None:
             self._waiting = packet
-            begin = packet.pts * packet.time_base if packet.pts is not None else self._start
-            if begin >= until:
+            begin = packet.pts * packet.time_base if packet.pts is not None else self._start or Fraction(0)
+            if until is not None and begin >= until:
                 return
             self._waiting = None
             # One packet before the first picture comes along: AAC, MP3 and Opus need it to decode the next
             # one.
-            if begin < 0 and self._starts_at_zero:
+            if begin + self._shift < 0 and self._starts_at_zero:
                 continue
-            if begin + 2 * (packet.duration or 0) * packet.time_base > self._start:
+            if self._start is None or begin + 2 * (packet.duration or 0) * packet.time_base > self._start:
                 self._write(packet)
 
-    def finish(self, end: Fraction) -> None:
-        """Write the rest up to `end` (seconds) and what the encoder holds back."""
+    def finish(self, end: Fraction | None) -> None:
+        """Write the rest up to `end` (seconds; None: all of it) and what the encoder holds back."""
         self.feed(end)
-        if self._encode and self._to is not None and self._start is not None:
+        if self._encode and self._to is not None and self._begun:
             self._output.mux(self._to.encode(None))
 
     def _read(self) -> Iterator[Packet[AudioStream]]:

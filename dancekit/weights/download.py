@@ -11,7 +11,8 @@ import logging
 import os
 import re
 import time
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, BinaryIO
 from urllib.parse import urlsplit
@@ -29,6 +30,8 @@ SLOWEST = (4096, 60.0)
 
 LARGEST = 4 << 30
 """Bytes of a download whose size nobody told."""
+
+Progress = Callable[[int, int | None], None]
 
 _CHUNK = 1 << 18
 _LOG = logging.getLogger(__name__)
@@ -49,6 +52,7 @@ def stream(
     sha256: str | None,
     size: int | None = None,
     headers: Mapping[str, str] | None = None,
+    progress: Progress | None = None,
 ) -> str:
     """Download into a file that may hold the beginning already.
 
@@ -58,6 +62,7 @@ def stream(
         sha256: What the whole file's digest must be, lower case; None if unknown.
         size: What its size must be; None if unknown. No byte beyond it is written.
         headers: For the request, such as a token; never sent to another host than `url`'s.
+        progress: Called with the bytes received so far and those of the whole file, None if unknown.
 
     Returns:
         The digest of the file in `part`.
@@ -69,20 +74,33 @@ def stream(
         OSError: `part` cannot be written.
     """
     resumed = sha256 is not None and part.exists() and part.stat().st_size > 0
-    found = _attempt(url, part, size, headers or {}, resume=resumed)
+    source = _Source(url, part, size, headers or {}, progress)
+    found = _attempt(source, resume=resumed)
     if resumed and found != sha256:
         # the beginning may be of another source, or was damaged on the disk
         _LOG.info("%s does not fit together, it is downloaded again as a whole", part)
-        found = _attempt(url, part, size, headers or {}, resume=False)
+        found = _attempt(source, resume=False)
     if sha256 is not None and found != sha256:
         part.unlink(missing_ok=True)
         raise ChecksumError(f"what {url} sends has sha256 {found}, expected {sha256}; it was removed")
     return found
 
 
-def _attempt(url: str, part: Path, size: int | None, headers: Mapping[str, str], *, resume: bool) -> str:
+@dataclass(frozen=True)
+class _Source:
+    """The arguments of `stream`."""
+
+    url: str
+    part: Path
+    size: int | None
+    headers: Mapping[str, str]
+    progress: Progress | None
+
+
+def _attempt(source: _Source, *, resume: bool) -> str:
     import requests
 
+    url, part, size, headers = source.url, source.part, source.size, source.headers
     start = part.stat().st_size if resume else 0
     if resume and start == size:
         return str(_digest_of(part).hexdigest())
@@ -93,10 +111,10 @@ def _attempt(url: str, part: Path, size: int | None, headers: Mapping[str, str],
             session.hooks["response"] = [_check_redirect]
             with session.get(url, headers=asked, stream=True, timeout=TIMEOUT) as answer:
                 if start and answer.status_code == requests.codes.range_not_satisfiable:
-                    return _attempt(url, part, size, headers, resume=False)
+                    return _attempt(source, resume=False)
                 answer.raise_for_status()
                 start = _place(answer, start)
-                return _receive(answer, part, url, start=start, size=size)
+                return _receive(answer, source, start=start)
     except (requests.HTTPError, requests.TooManyRedirects, ValueError) as error:
         # ValueError: requests' own errors of addresses that are none
         raise Unavailable(f"{url} cannot be had: {error}") from None
@@ -126,7 +144,8 @@ def _place(answer: requests.Response, start: int) -> int:
     return start
 
 
-def _receive(answer: requests.Response, part: Path, url: str, *, start: int, size: int | None) -> str:
+def _receive(answer: requests.Response, source: _Source, *, start: int) -> str:
+    url, part, size = source.url, source.part, source.size
     length = answer.headers.get("Content-Length", "")
     whole = start + int(length) if length.isdecimal() else None
     if size is not None and whole is not None and whole != size:
@@ -134,7 +153,7 @@ def _receive(answer: requests.Response, part: Path, url: str, *, start: int, siz
         raise ChecksumError(f"{url} has {whole} bytes, expected {size}; it was not downloaded")
     digest = _digest_of(part) if start else hashlib.sha256()
     with part.open("ab" if start else "wb") as file:
-        received = _copy(answer, file, digest, start=start, limit=LARGEST if size is None else size)
+        received = _copy(answer, file, digest, source, start=start, whole=size or whole)
         file.flush()
         os.fsync(file.fileno())
     if received < 0:
@@ -147,8 +166,11 @@ def _receive(answer: requests.Response, part: Path, url: str, *, start: int, siz
     return str(digest.hexdigest())
 
 
-def _copy(answer: requests.Response, file: BinaryIO, digest: Any, *, start: int, limit: int) -> int:
-    """Bytes in the file then; -1 as soon as there would be more than `limit`."""
+def _copy(
+    answer: requests.Response, file: BinaryIO, digest: Any, source: _Source, *, start: int, whole: int | None
+) -> int:
+    """Bytes in the file then; -1 as soon as there would be more than expected."""
+    limit = LARGEST if source.size is None else source.size
     fewest, window = SLOWEST
     begun, counted, received = time.monotonic(), 0, start
     # read1: what is there, not what fills the buffer; a source that drips would hold us in it for ever
@@ -158,6 +180,8 @@ def _copy(answer: requests.Response, file: BinaryIO, digest: Any, *, start: int,
             return -1
         file.write(chunk)
         digest.update(chunk)
+        if source.progress is not None:
+            source.progress(received, whole)
         counted += len(chunk)
         now = time.monotonic()
         if now - begun >= window:

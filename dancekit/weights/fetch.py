@@ -13,13 +13,14 @@ import os
 import zipfile
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
+from dataclasses import dataclass
 from pathlib import Path
 from urllib.parse import urlsplit
 
 import platformdirs
 
 from dancekit.errors import ChecksumError, DancekitError, OfflineError
-from dancekit.weights.download import CutOff, Unavailable, stream
+from dancekit.weights.download import CutOff, Progress, Unavailable, stream
 from dancekit.weights.header import file_sha256
 
 MAX_MEMBER = 4 << 30
@@ -51,6 +52,7 @@ def fetch(
     headers: Mapping[str, Mapping[str, str]] | None = None,
     trust_first: bool = False,
     remedy: str = "",
+    progress: Progress | None = None,
 ) -> Path:
     """A local copy of a file whose sha256 is known.
 
@@ -68,6 +70,7 @@ def fetch(
         trust_first: Accept a first download of unknown digest and note its digest in `<filename>.sha256`
             beside it; from then on the file must match. This notices changes, it does not verify the origin.
         remedy: What the user can do instead, appended to the hint of every error.
+        progress: Called with the bytes received so far and those of the whole file.
 
     Returns:
         Path of the file.
@@ -93,7 +96,8 @@ def fetch(
     with _locked(path):
         if path.exists():  # another process was faster
             return _checked(path, expected or _noted(note), note, url, trust_first=trust_first, remedy=remedy)
-        found = _download_any([url, *mirrors], path, expected, size, headers or {}, remedy)
+        wanted = _Wanted(path, expected, size, headers or {}, remedy, progress)
+        found = _download_any([url, *mirrors], wanted)
         if expected is None:
             note.write_text(found + "\n")
     return path
@@ -147,18 +151,23 @@ def _noted(note: Path) -> str | None:
     return digest
 
 
-def _download_any(
-    urls: Sequence[str],
-    path: Path,
-    expected: str | None,
-    size: int | None,
-    headers: Mapping[str, Mapping[str, str]],
-    remedy: str,
-) -> str:
+@dataclass(frozen=True)
+class _Wanted:
+    """The arguments of `fetch`."""
+
+    path: Path
+    sha256: str | None
+    size: int | None
+    headers: Mapping[str, Mapping[str, str]]
+    remedy: str
+    progress: Progress | None
+
+
+def _download_any(urls: Sequence[str], wanted: _Wanted) -> str:
     first: DancekitError | None = None
     for url in urls:
         try:
-            return _download(url, path, expected, size, headers.get(url), remedy)
+            return _download(url, wanted)
         except DancekitError as error:
             _LOG.info("%s", error)
             first = first or error
@@ -166,19 +175,20 @@ def _download_any(
     raise first
 
 
-def _download(
-    url: str,
-    path: Path,
-    expected: str | None,
-    size: int | None,
-    headers: Mapping[str, str] | None,
-    remedy: str,
-) -> str:
+def _download(url: str, wanted: _Wanted) -> str:
+    path, expected, remedy = wanted.path, wanted.sha256, wanted.remedy
     # named after the digest: the beginning of another version is never taken for one of this
     part = path.with_name(f".{path.name}.{expected[:16] if expected else os.getpid()}.part")
     _LOG.info("downloading %s to %s", url, path)
     try:
-        found = stream(url, part, sha256=expected, size=size, headers=headers)
+        found = stream(
+            url,
+            part,
+            sha256=expected,
+            size=wanted.size,
+            headers=wanted.headers.get(url),
+            progress=wanted.progress,
+        )
         part.replace(path)
     except ChecksumError as error:
         raise ChecksumError(f"{path.name}: {error.message}", hint=_by_hand(path, remedy)) from None

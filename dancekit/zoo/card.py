@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import io
+from collections.abc import Mapping, Sequence
+from typing import Any
 
-from dancekit.config import Recipe
+from ruamel.yaml import YAML
+
 from dancekit.zoo.index import Entry, Measured, Score
 
 HEADLINES = (
@@ -18,12 +21,12 @@ HEADLINES = (
 """Numbers of the short table, where they were measured."""
 
 
-def write_card(entry: Entry, recipe: Recipe | None = None, pictures: Sequence[str] = ()) -> str:
+def write_card(entry: Entry, recipe: Mapping[str, Any] | None = None, pictures: Sequence[str] = ()) -> str:
     """The card.
 
     Args:
         entry: What it is about.
-        recipe: Of a dancer, resolved.
+        recipe: Of a dancer, as it is stored in its file (`dancekit.dancer.stored_recipe`).
         pictures: Addresses relative to the card.
     """
     parts = [_front_matter(entry), f"# {entry.id}", entry.title]
@@ -41,8 +44,18 @@ def write_card(entry: Entry, recipe: Recipe | None = None, pictures: Sequence[st
         parts += ["## Measured", "Nothing was measured by a protocol."]
     parts += ["## Limits", entry.limits or "None are known."]
     if recipe is not None:
-        parts += ["## Recipe", f"```yaml\n{recipe.to_yaml().rstrip()}\n```"]
+        parts += ["## Recipe", f"```yaml\n{_yaml(recipe)}\n```"]
     return "\n\n".join(parts) + "\n"
+
+
+def _yaml(recipe: Mapping[str, Any]) -> str:
+    yaml = YAML(typ="safe", pure=True)
+    yaml.default_flow_style = None
+    yaml.sort_base_mapping_type_on_output = False  # type: ignore[assignment]
+    yaml.width = 110
+    text = io.StringIO()
+    yaml.dump(dict(recipe), text)
+    return text.getvalue().rstrip()
 
 
 def _front_matter(entry: Entry) -> str:

@@ -108,7 +108,7 @@ def entry_of(
         subject=subject,
         consent=info.consent,
         recipe=packaged_recipe(info.recipe),
-        training={**info.training, "recipe_sha256": info.recipe.hash},
+        training={"recipe_sha256": info.recipe.hash, **info.training},
         measured=[read_evaluation(path, digest) for path in evaluations],
         use="`dancekit transfer dance.mp4 --dancer " + identity + "`",
         limits=" ".join(each for each in (LIMITS, limits) if each),

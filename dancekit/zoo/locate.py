@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from pathlib import Path
 from typing import Literal
 from urllib.parse import quote
 
 from dancekit.errors import ChecksumError, DancekitError, OfflineError
 from dancekit.resources import data_root
+from dancekit.weights.download import Progress
 from dancekit.weights.fetch import fetch, weights_folder
 from dancekit.weights.header import file_sha256
 from dancekit.zoo.index import Entry, Zoo, ZooFile
@@ -40,8 +42,14 @@ def find_here(zoo: Zoo, entry: Entry, file: ZooFile) -> tuple[Place, Path | None
     return ("remote", None) if _addresses(file) else ("nowhere", None)
 
 
-def get_file(zoo: Zoo, entry: Entry, file: ZooFile) -> Path:
+def get_file(zoo: Zoo, entry: Entry, file: ZooFile, *, progress: Progress | None = None) -> Path:
     """The file, its size and sha256 checked; fetched if it is not here.
+
+    Args:
+        zoo: All indexes.
+        entry: Of one of them.
+        file: Of the entry.
+        progress: Called with bytes received, and bytes in all, while it is fetched.
 
     Raises:
         ChecksumError: It is another file; one in the cache is removed, one of the user's or of the installation
@@ -77,12 +85,25 @@ def get_file(zoo: Zoo, entry: Entry, file: ZooFile) -> Path:
         folder=cache_folder(entry),
         mirrors=mirrors,
         headers=addresses,
+        progress=progress,
     )
 
 
-def get_entry(zoo: Zoo, entry: Entry) -> list[Path]:
-    """All files of an entry, beside each other if they were fetched."""
-    return [get_file(zoo, entry, file) for file in entry.files]
+def get_entry(
+    zoo: Zoo, entry: Entry, *, progress: Callable[[str, int, int | None], None] | None = None
+) -> list[Path]:
+    """All files of an entry, beside each other if they were fetched.
+
+    Args:
+        zoo: All indexes.
+        entry: Of one of them.
+        progress: Called with a file's name, bytes received, and bytes in all.
+    """
+
+    def of(file: ZooFile) -> Progress | None:
+        return None if progress is None else lambda done, total: progress(file.name, done, total)
+
+    return [get_file(zoo, entry, file, progress=of(file)) for file in entry.files]
 
 
 def cache_folder(entry: Entry) -> Path:

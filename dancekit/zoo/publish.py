@@ -11,13 +11,14 @@ from pathlib import Path
 from typing import Any
 
 from dancekit.critic import critic_path
-from dancekit.dancer import DancerInfo, read_info
+from dancekit.dancer import DancerInfo, read_info, stored_recipe
 from dancekit.data.files import appearing_folder, write_whole
 from dancekit.errors import DancekitError, OfflineError, OutputExists, UsageError
 from dancekit.weights.fetch import offline
+from dancekit.weights.header import file_sha256
 from dancekit.weights.quantize import Storage
 from dancekit.zoo.card import write_card
-from dancekit.zoo.entry import check_statements, entry_of
+from dancekit.zoo.entry import check_statements, entry_of, read_evaluation
 from dancekit.zoo.index import FILE, Entry, Index, read_index
 from dancekit.zoo.pack import repack
 
@@ -59,7 +60,8 @@ class Publication:
         """Refuse what must not be published; returns the header as it will be.
 
         Raises:
-            UsageError: No licence, a person without a statement of their consent, or a wrong id.
+            UsageError: No licence, a person without a statement of their consent, a wrong id, or an evaluation of
+            another dancer.
         """
         if not _ID.fullmatch(self.id):
             raise UsageError(
@@ -67,6 +69,12 @@ class Publication:
             )
         info = replace(read_info(self.dancer), **self.changes)
         check_statements(info, path=self.dancer)
+        digest = file_sha256(self.dancer)
+        for evaluation in self.evaluations:
+            read_evaluation(evaluation, digest)
+        for picture in self.pictures:
+            if not picture.is_file():
+                raise UsageError(f"there is no picture {picture}", hint="check the path")
         return info
 
 
@@ -129,12 +137,15 @@ def publish_hub(publication: Publication, repository: str, *, private: bool = Fa
             done = api.upload_folder(
                 repo_id=name, folder_path=folder, commit_message=f"{entry.id}, by dancekit zoo publish"
             )
-        except HfHubHTTPError as error:
+        except (HfHubHTTPError, RuntimeError) as error:  # RuntimeError: an upload among several failed
             first = str(error).strip().partition("\n")[0]
             raise DancekitError(
                 f"{repository}: the Hub refuses: {first}", hint="hf auth login, with a token that may write"
             ) from error
-        except OSError as error:  # what the Hub's http client raises without a connection
+        except Exception as error:
+            # without a connection: its http client is httpx in one version and requests in another
+            if not type(error).__module__.startswith(("httpx", "requests")):
+                raise
             raise OfflineError(
                 f"{repository} cannot be reached ({type(error).__name__})", hint="go online, or --to DIR"
             ) from error
@@ -182,5 +193,5 @@ def _fill(folder: Path, publication: Publication, *, sources: str) -> Entry:
         name = f"picture-{number}{picture.suffix.lower()}"
         shutil.copyfile(picture, folder / name)
         pictures.append(name)
-    write_whole(folder / CARD, write_card(entry, info.recipe, pictures))
+    write_whole(folder / CARD, write_card(entry, stored_recipe(file), pictures))
     return entry

@@ -89,7 +89,7 @@ def test_a_size_that_the_generator_cannot_paint(cli: Cli, clips: tuple[Path, Pat
         (["transfer"], ["missing argument", "SOURCE", "see: dancekit transfer --help"]),
         (["pose", "a.mp4"], ["--out is missing", "--out a.npz"]),
         (["pose", "a.mp4", "--out", "a.txt"], ["must end in .npz"]),
-        (["transfer", "a.mp4", "--dancer", "d", "--out", "a.gif"], ["must end in .mp4"]),
+        (["transfer", "a.mp4", "--dancer", "d.safetensors", "--out", "a.txt"], ["must end in .mp4"]),
         (["dance", "a.mp4", "b.mp4", "--out", "."], ["must end in .mp4"]),
         (["trian"], ["there is no command 'trian'", "did you mean 'train'?"]),
         (["ls", "generators"], ["did you mean 'generator'?"]),

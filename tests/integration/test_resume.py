@@ -11,14 +11,26 @@ import pytest
 
 from dancekit import train
 from dancekit.config import load_recipe
+from dancekit.data.cache import cache_folder
+from dancekit.data.cache_entries import clear
 from dancekit.errors import OutputExists, UsageError
-from dancekit.training.checkpoint import list_checkpoints
+from dancekit.training.checkpoint import list_checkpoints, read_best
+from dancekit.training.lock import NAME as LOCK
+from dancekit.weights.header import read_tensors
 
 OVERRIDES = [
     "train.steps=10",
     "train.checkpoint_every=3",
     "train.preview_every=100",
     "augmentations.affine.p=1",
+    # everything that has a state of its own, or works beside the training thread
+    "train.accumulate=2",
+    "train.gradient_checkpointing=true",
+    "train.keep={last: 2, best: true}",
+    "train.hold_out=0.2",
+    "train.pool=2",
+    "train.prefetch=3",
+    "losses=[{name: lsgan}, {name: feature_matching, weight: 10}, {name: l1, weight: 20, every: 2}]",
 ]
 
 DRIVER = """
@@ -61,6 +73,11 @@ def weights(run: Path) -> dict[str, str]:
     return {path.name: hashlib.sha256(path.read_bytes()).hexdigest() for path in sorted(last.iterdir())}
 
 
+def painted_by(dancer: Path) -> dict[str, bytes]:
+    """The weights of a dancer file: its header also says how long it took."""
+    return {name: tensor.numpy().tobytes() for name, tensor in read_tensors(dancer).items()}
+
+
 def test_killed_again_and_again_it_ends_with_the_same_bits(short_clips, tmp_path):
     target, driver = str(short_clips["target"]), tmp_path / "driver.py"
     driver.write_text(DRIVER)
@@ -68,6 +85,7 @@ def test_killed_again_and_again_it_ends_with_the_same_bits(short_clips, tmp_path
     recipe = load_recipe("tiny", OVERRIDES)
     assert [stage.name for stage in recipe.train.stages] == ["body", "face"]
     train(target, recipe, out=whole, device="cpu")
+    clear(kinds=("frames",))  # so that there is something to prepare again
     for where in ("preparing", "first step", "writing a checkpoint", "after a stage's end"):
         ended = subprocess.run(
             [sys.executable, str(driver), where, target, str(pieces), *OVERRIDES],
@@ -80,13 +98,20 @@ def test_killed_again_and_again_it_ends_with_the_same_bits(short_clips, tmp_path
         "step-0000003",
         "step-0000006",
     ]
+    assert (pieces / LOCK).exists(), "a killed run leaves its lock, which is no obstacle"
     result = train(target, recipe, out=pieces, device="cpu", resume=True)
     assert result.finished
     assert weights(pieces) == weights(whole)
-    assert len(weights(whole)) == 11  # four networks, two averages, four optimizers, the step
+    # four networks, two averages, four optimizers, two pools, the step and its score
+    assert len(weights(whole)) == 13
+    assert read_best(pieces / "checkpoints") == read_best(whole / "checkpoints")
+    for name in ("dancer.safetensors", "best.safetensors"):
+        assert painted_by(pieces / name) == painted_by(whole / name)
+    assert not (pieces / LOCK).exists()
     steps = [line.split('"step": ')[1] for line in (pieces / "metrics.jsonl").read_text().splitlines()]
     assert steps == [f"{n}}}" for n in range(1, 11)]
     assert not list(pieces.rglob("*.part*"))
+    assert not list(cache_folder("frames").glob(".*"))
 
 
 def test_another_seed_gives_other_weights(short_clips, tmp_path):

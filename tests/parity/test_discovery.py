@@ -31,6 +31,25 @@ def test_the_case_has_one_checker(case: Case, checked: dict[str, str]) -> None:
     assert case.path.is_file() or (case.path / "meta.json").is_file()
 
 
+FAMILIES = [
+    "p2phd_global_x p2phd_local_x p2phd_encoder_x p2phd_msD_x p2phd_losses edn_losses p2p_losses",
+    "p2phd_vggloss_narrow p2phd_step_x edn_step_x p2p_step_x p2phd_lr_schedule edn_lr_schedule p2p_lr_schedule",
+    "p2phd_image_pool edn_image_pool p2p_image_pool edn_global_x edn_local_x edn_faceG_global_x edn_faceG_unet_x",
+    "edn_faceD_x edn_msD_x edn_inference_sequence edn_inference_sequence_face edn_dataset p2phd_encode_input",
+    "edn_load_pretrain p2p_unet128_x p2p_unet256_x p2p_resnet6_x p2p_resnet9_x p2p_patchD_x p2p_pixelD_x",
+    "edn_read_keypoints edn_pose_functions edn_render edn_graph_train_x edn_graph_avesmooth edn_posenorm_walk",
+    "edn_posenorm_small_source_range edn_posenorm_missing_points edn_posenorm_source_720p",
+    "edn_posenorm_json_given_params",
+]
+"""Every kind that the README of the cases names, those that the sample lacks among them."""
+
+
+@pytest.mark.parametrize("name", " ".join(FAMILIES).split())
+def test_every_kind_has_one_checker(name: str, tmp_path: Path, checked: dict[str, str]) -> None:
+    found = matching(Case(name, tmp_path), checked)
+    assert len(found) == 1, [checked[pattern] for pattern in found]
+
+
 def test_cases_are_folders_and_json_files(tmp_path: Path) -> None:
     (tmp_path / "b_net").mkdir()
     (tmp_path / "a_list.json").write_text("{}")

@@ -45,7 +45,7 @@ def loaded(case: Case, file: Path) -> nn.Module:
     "p2p_pixelD_*",
 )
 def test_network(case: Case) -> None:
-    files = sorted(case.path.glob("weights*.pth"))
+    files = sorted(case.path.glob("*.pth"))
     assert files, f"{case.path} has no weights"
     for file in files:
         check(case, loaded(case, file))

@@ -271,7 +271,7 @@ def exact(inputs: dict[str, Any]) -> tuple[list[str], list[dict[str, list[float]
     return names, frames
 
 
-@checks("edn_graph_train_*")
+@checks("edn_graph_train*")
 def test_labels_of_graph_train(case: Case, tmp_path: Path) -> None:
     inputs, folder = written(case.path, tmp_path / "keypoints")
     outputs = json.loads((case.path / "outputs.json").read_text())

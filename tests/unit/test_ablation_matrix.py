@@ -13,6 +13,7 @@ from dancekit.ablation.arms import recipe_of, run_of
 from dancekit.ablation.matrix import Matrix, load_matrix, matrix_names
 from dancekit.config import Recipe
 from dancekit.errors import RecipeError, UnknownName
+from dancekit.evaluate.protocols import load_protocol
 from dancekit.resources import data_path
 
 MINE = """schema: 1
@@ -203,6 +204,15 @@ def test_what_is_wrong_is_said_with_its_line(write: Write, old: str, new: str, s
     assert old in MINE
     with pytest.raises(RecipeError, match=said):
         load_matrix(write(MINE.replace(old, new, 1)))
+
+
+def test_the_example_of_the_docs_is_right(write: Write, root: Path, tmp_path: Path) -> None:
+    text = (root / "docs" / "ablation.md").read_text().partition("```yaml\n")[2].partition("```")[0]
+    matrix = load_matrix(write(text))
+    assert [arm.name for arm in matrix.arms] == ["full", "no-face", "no-ts", "longer"]
+    assert recipe_of(matrix, "no-face", tmp_path).face.name == "none"
+    measured = {(term.name, region) for term in load_protocol("self").metrics for region in term.regions}
+    assert {(column.metric, column.region) for table in matrix.tables for column in table.columns} <= measured
 
 
 def test_a_file_that_is_not_there(tmp_path: Path) -> None:

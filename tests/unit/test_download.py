@@ -206,6 +206,14 @@ def test_a_download_that_was_cut_off_goes_on_where_it_stopped(source, tmp_path: 
     assert list(left_in(tmp_path)) == ["x"]
 
 
+def test_progress_is_told(source, tmp_path: Path) -> None:
+    told: list[tuple[int, int | None]] = []
+    get(source, "cut", tmp_path, mirrors=[f"{source.base}/good/x"], progress=lambda *each: told.append(each))
+    assert {total for _, total in told} == {len(CONTENT)}
+    done = [each for each, _ in told]
+    assert done == sorted(done) and done[-1] == len(CONTENT) and HALF in done
+
+
 def test_a_mirror_goes_on_where_the_first_source_stopped(source, tmp_path: Path) -> None:
     path = get(source, "cut", tmp_path, mirrors=[f"{source.base}/good/x"])
     assert path.read_bytes() == CONTENT

@@ -30,10 +30,10 @@ def write(tmp_path: Path):
 
 
 def test_the_packaged_ones() -> None:
-    assert protocol_names() == ["cross", "disco-tiktok", "edn-v1", "paired", "self"]
+    assert protocol_names() == ["ablation", "cross", "disco-tiktok", "drift", "edn-v1", "paired", "self"]
 
 
-@pytest.mark.parametrize("name", ["paired", "cross"])
+@pytest.mark.parametrize("name", ["paired", "cross", "drift"])
 def test_every_metric_of_the_packaged_ones_can_look_where_it_is_told(name: str) -> None:
     protocol = load_protocol(name)
     assert len(protocol.description) > 80
@@ -47,7 +47,7 @@ def test_every_metric_of_the_packaged_ones_can_look_where_it_is_told(name: str) 
 
 def test_the_others_measure_nothing_else() -> None:
     known = {name: load_protocol(name) for name in protocol_names()}
-    looked_at = {term.name for name in ("paired", "cross") for term in known[name].metrics}
+    looked_at = {term.name for name in ("paired", "cross", "drift") for term in known[name].metrics}
     assert {term.name for protocol in known.values() for term in protocol.metrics} <= looked_at
 
 
@@ -74,7 +74,7 @@ def test_every_setting_goes_into_results_and_back(write) -> None:
 
 
 def test_unknown_names() -> None:
-    with pytest.raises(UnknownName, match=r"did you mean 'paired'.*protocols: cross"):
+    with pytest.raises(UnknownName, match=r"did you mean 'paired'.*protocols: .*cross"):
         load_protocol("pared")
     with pytest.raises(RecipeError, match="does not exist"):
         load_protocol("no/such.yaml")

@@ -448,17 +448,30 @@ def test_flip_twice_is_no_flip(make):
     assert near(flipped(moved), plain, 512)
 
 
-@pytest.mark.parametrize("make", EVERY.values(), ids=EVERY)
-@settings(max_examples=25, deadline=None)
-@given(seed=st.integers(0, 10_000), lost=st.floats(0, 0.98))
-def test_missing_joints_give_no_nan_and_no_infinity(make, seed, lost):
+def pierced(seed: int, lost: float, *clips: PoseSequence) -> list[PoseSequence]:
+    """Clips without a share of their joints: single ones, some for good, and all of some frames."""
     rng = np.random.default_rng(seed)
-    clips = []
-    for poses in SHORT:
+    out = []
+    for poses in clips:
         gone = rng.random(poses.score.shape) < lost
         gone[:, rng.random(gone.shape[1]) < lost / 2] = True
         gone[rng.random(len(gone)) < lost / 2] = True
-        clips.append(poses.replace(score=np.where(gone, 0, poses.score * rng.uniform(0.1, 1, gone.shape))))
+        out.append(poses.replace(score=np.where(gone, 0, poses.score * rng.uniform(0.1, 1, gone.shape))))
+    return out
+
+
+VARIANTS = {
+    **EVERY,
+    "global_linear lower": lambda: GlobalLinear(ankle="lower", center="track"),
+    "relative first": lambda: Relative(reference="first"),
+}
+
+
+@pytest.mark.parametrize("make", VARIANTS.values(), ids=VARIANTS)
+@settings(max_examples=25, deadline=None)
+@given(seed=st.integers(0, 10_000), lost=st.floats(0, 0.98))
+def test_missing_joints_give_no_nan_and_no_infinity(make, seed, lost):
+    clips = pierced(seed, lost, *SHORT)
     try:
         fitted = make().fit(*clips)
         moved = make().apply(fitted, clips[0])
@@ -469,6 +482,42 @@ def test_missing_joints_give_no_nan_and_no_infinity(make, seed, lost):
     assert np.array_equal(moved.valid, clips[0].valid)
     assert np.isfinite(moved.xy[moved.valid]).all()
     assert np.abs(moved.xy[moved.valid]).max(initial=0) < 1e5
+
+
+WITH_FEET = tuple(
+    clip(Dance(frames=frames, seed=seed), who, skeleton="body_25")
+    for frames, seed, who in ((50, 1, SOURCE), (60, 2, TARGET))
+)
+
+
+@pytest.mark.parametrize(
+    "make",
+    [Bones, lambda: GlobalLinear(mode="edn_compat")],
+    ids=["bones, held by toes", "edn_compat"],
+)
+@settings(max_examples=15, deadline=None)
+@given(seed=st.integers(0, 10_000), lost=st.floats(0, 0.98))
+def test_missing_toes_ears_and_ankles_give_no_nan_and_no_infinity(make, seed, lost):
+    clips = pierced(seed, lost, *WITH_FEET)
+    try:
+        fitted = make().fit(*clips)
+        moved = make().apply(fitted, clips[0])
+    except PoseError as refused:
+        assert lost > 0.02 and str(refused)
+        return
+    json.dumps(fitted, allow_nan=False)
+    assert not (moved.valid & ~clips[0].valid).any()  # edn_compat loses frames before the first measurable
+    assert np.isfinite(moved.xy[moved.valid]).all()
+    assert np.abs(moved.xy[moved.valid]).max(initial=0) < 1e5
+
+
+@settings(max_examples=10, deadline=None)
+@given(factor=FACTORS, x=SHIFTS, y=SHIFTS)
+def test_identity_moves_with_the_picture(factor, x, y):
+    source, target = SHORT
+    other = source.replace(xy=source.xy * factor + np.array([x, y], np.float32))
+    moved = Identity().apply(Identity().fit(other, target), other)
+    assert np.array_equal(moved.xy, other.xy) and moved.size == target.size
 
 
 @pytest.mark.parametrize("make", EVERY.values(), ids=EVERY)
@@ -531,3 +580,40 @@ def test_center_auto_of_global_linear_keeps_a_walk_on_its_line():
     }
     low, high = sorted((columns["track"], columns["frame"]))
     assert low < columns["auto"] < high
+
+
+@pytest.mark.parametrize("ankle", ["mean", "lower"])
+def test_a_walk_through_the_picture_does_not_say_where_somebody_belongs(ankle):
+    """The median column of some seconds is no place: `center=track` errs by more than doing nothing does."""
+    target, sums = clip(TRAINING, TARGET), dict.fromkeys(("track", "auto", "frame"), 0.0)
+    for seed in range(4):
+        walk = Dance(frames=100, seed=seed, walk=2.0, turn=0.3, reach=(0.6, 0.1))
+        for center in sums:
+            normalizer = GlobalLinear(ankle=ankle, center=center)
+            sums[center] += error(normalizer.apply(normalizer.fit(clip(walk), target), clip(walk)), walk)
+    assert sums["frame"] < sums["auto"] < 0.5 * sums["track"]
+
+
+def test_a_long_dance_aside_of_the_middle_says_where_it_belongs():
+    dance = Dance(frames=750, seed=3, reach=(0.4, 0.3))
+    source, target = clip(dance, (SOURCE[0], Camera(1.4, 4.5, aside=0.5))), clip(TRAINING, TARGET)
+    found = {}
+    for center in ("track", "auto", "frame"):
+        normalizer = GlobalLinear(center=center)
+        found[center] = error(normalizer.apply(normalizer.fit(source, target), source), dance)
+    assert found["auto"] < 0.5 * found["frame"] and found["auto"] < found["track"] + 0.5
+
+
+@pytest.mark.shared
+@pytest.mark.parametrize("ankle", ["mean", "lower"])
+@pytest.mark.parametrize("pair", [("source_dance", "target_truth"), ("source_rest", "target_rest")])
+def test_global_linear_is_not_worse_than_nothing_on_rendered_people(shared, pair, ankle):
+    def load(name: str) -> PoseSequence:
+        with np.load(shared / "data/dancefloor" / f"{name}.npz") as data:
+            xy, seen = data["keypoints"][:, :17], data["visibility"][:, :17] > 0
+        return clip(DANCE).replace(xy=xy, score=seen.astype(float), pts=np.arange(len(xy)))
+
+    source, truth, target = load(pair[0]), load(pair[1]), load("target_train")
+    moved = [make.apply(make.fit(source, target), source) for make in (Identity(), GlobalLinear(ankle=ankle))]
+    nothing, linear = (np.nanmean(np.linalg.norm(each.xy - truth.xy, axis=-1)) for each in moved)
+    assert linear < nothing  # the rule: at most 0.2 % of the standing height worse

@@ -1,6 +1,6 @@
 """Does the distance to what was filmed tell how badly a frame is painted? Spearman's rank correlation.
 
-    python benchmarks/coverage.py [--dancer FILE] [--clip VIDEO] [--masks NPZ] [--json]
+    python benchmarks/pose_coverage.py [--dancer FILE] [--clip VIDEO] [--masks NPZ] [--json]
 
 The dancer paints a held-out clip of its own target from that clip's poses; a frame's painting error is the
 mean absolute difference within the person's mask (`l1`) and the lost PSNR there (`-psnr`). `pose` is the measure

@@ -1,0 +1,335 @@
+"""How fast a transfer is, stage by stage and as a whole, and how much memory it takes.
+
+    python benchmarks/transfer.py [--data DIR] [--sizes 256 512] [--frames 60] [--recipe quick] [--runner torch]
+    python benchmarks/transfer.py --minutes 1 10 [--recipe tiny] [--json]
+
+`--data DIR` takes `source_dance.mp4` of a dancefloor folder, else the shipped sample; it is scaled to each size. The
+dancer has random weights (speed does not depend on them), a window of that size, and a clip of 1080x1920.
+
+Each stage runs alone in a fresh process: `fps` and `cpu_fps` (frames a second of wall and of processor time),
+`median_ms` and `p99_ms` (wall), `peak_mb` (resident memory above that after the imports). Stages: `decode`, `pose`,
+`render` (the condition image), `generate`, `refine` (the face), `composite` (into 1080x1920), `encode` (the window),
+`encode_full` (1080x1920). `whole` is a transfer with all stages at once, poses included: `fps`, the time from one
+finished frame to the next, and `peak_mb` of the process.
+
+`--minutes` paints sources of those lengths and says how the peak memory of the process grows.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import os
+import re
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Callable, Iterator
+from fractions import Fraction
+from itertools import cycle, islice
+from pathlib import Path
+from typing import Any
+
+import cv2
+import numpy as np
+import torch
+from numpy.typing import NDArray
+
+from dancekit.build import build_painting, build_pose
+from dancekit.config import Recipe, load_recipe
+from dancekit.contracts import MattedBackground
+from dancekit.dancer import DancerInfo, component_ids, save_dancer
+from dancekit.data.framing import crop
+from dancekit.resources import data_path
+from dancekit.transfer import Dancer
+from dancekit.transfer.composite import MattedPerson
+from dancekit.types import PoseSequence, Window
+from dancekit.video import VideoWriter, read_frames
+
+FULL = (1080, 1920)
+RATE = Fraction(25)
+WARM = 3
+STAGES = ("decode", "pose", "render", "generate", "refine", "composite", "encode", "encode_full")
+RUNNERS = ("torch",)
+STAY = np.array([[1.0, 0.0, 0.0], [0.0, 1.0, 0.0]])
+
+Image = NDArray[np.uint8]
+Work = Callable[[int], Any]
+
+
+def make_source(given: Path, out: Path, side: int, frames: int) -> None:
+    """The dance again and again, forwards and backwards."""
+    some = [
+        cv2.resize(frame.rgb, (side, side), interpolation=cv2.INTER_AREA)
+        for frame in read_frames(given, stop=100)
+    ]
+    with VideoWriter(out, size=(side, side), time_base=1 / RATE, rate=RATE, preset="veryfast") as writer:
+        for number, rgb in enumerate(islice(cycle(some + some[-2:0:-1]), frames)):
+            writer.write(rgb, number)
+
+
+def make_dancer(out: Path, recipe: Recipe, poses: PoseSequence) -> None:
+    """Weights at random; the poses are the source's, scaled into the middle of a phone's clip."""
+    ratio = FULL[0] / poses.size[0]
+    xy = poses.xy * np.float32(ratio) + np.float32([0, (FULL[1] - ratio * poses.size[1]) / 2])
+    target = poses.replace(xy=xy, size=FULL)
+    torch.manual_seed(0)
+    parts = build_painting(recipe, target.skeleton)
+    networks = {
+        f"{name}.{key}": value
+        for name, module in (("generator", parts.generator), ("face", parts.face))
+        for key, value in module.state_dict().items()
+    }
+    info = DancerInfo(
+        recipe=recipe,
+        components=component_ids(recipe),
+        skeleton=target.skeleton.id,
+        window=Window.around(target.xy, size=recipe.size, frame_size=FULL),
+        rate=RATE,
+    )
+    plate = np.random.default_rng(0).integers(0, 255, (FULL[1], FULL[0], 3), np.uint8)
+    _, png = cv2.imencode(".png", plate)
+    save_dancer(out, info, networks, target=target, plate_png=png.tobytes())
+
+
+def use_runner(dancer: Dancer, runner: str) -> None:
+    """Let another program than torch compute the generator."""
+    if runner != "torch":
+        raise SystemExit(f"no runner {runner!r}: {', '.join(RUNNERS)}")
+
+
+# ---- one stage ---------------------------------------------------------------------------------------------
+
+
+def timed(stage: str, source: Path, dancer_file: Path, runner: str, frames: int) -> dict[str, float]:
+    """A stage alone."""
+    Path("/proc/self/clear_refs").write_text("5")  # the peak begins anew
+    before = memory("VmRSS")
+    work = make_work(stage, source, dancer_file, runner)
+    for number in range(WARM):
+        work(number)
+    seconds, cpu = [], time.process_time()
+    for number in range(frames):
+        began = time.perf_counter()
+        work(WARM + number)
+        seconds.append(time.perf_counter() - began)
+    return summary(seconds, time.process_time() - cpu) | {"peak_mb": round(peak() - before, 1)}
+
+
+def make_work(stage: str, source: Path, dancer_file: Path, runner: str) -> Work:
+    if stage == "decode":
+        again = endless(source)
+        return lambda number: next(again)
+    dancer = Dancer.load(dancer_file, device="cpu")
+    use_runner(dancer, runner)
+    painter, window, poses = dancer.painter, dancer.info.window, dancer.target
+    if stage == "pose":
+        people = build_pose(dancer.info.recipe, "cpu").detect(endless(source))
+        return lambda number: next(people)
+    if stage in ("composite", "encode", "encode_full"):
+        return output_work(stage, dancer, dancer_file)
+    xy = window.to_window(poses.xy)
+
+    def draw(number: int) -> torch.Tensor:
+        row = number % len(poses)
+        return painter.parts.renderer(xy[row : row + 1], poses.score[row : row + 1])
+
+    if stage == "render":
+        return draw
+    condition, boxes = draw(0), painter.face_boxes(xy, poses.score)
+    if stage == "refine":
+        image, box = torch.zeros(1, 3, *window.size[::-1]), torch.from_numpy(boxes[:1])
+        return torch.inference_mode()(lambda number: painter.parts.face(image, condition, box))
+    state: list[torch.Tensor | None] = [None]
+    temporal, background = painter.parts.temporal, painter.parts.background
+    plate = torch.zeros(1, 3, *window.size[::-1])
+
+    @torch.inference_mode()
+    def generate(number: int) -> None:
+        _, state[0] = temporal.step(
+            lambda given: background.compose(painter.network(given), plate), condition, state[0]
+        )
+
+    return generate
+
+
+def output_work(stage: str, dancer: Dancer, dancer_file: Path) -> Work:
+    """What comes after the networks."""
+    window, plate = dancer.info.window, dancer.plate
+    size = FULL if stage == "encode_full" else window.size
+    rng = np.random.default_rng(0)
+    noise = cv2.GaussianBlur(rng.integers(0, 255, (size[1], size[0], 3), np.uint8), (0, 0), 3)
+    if stage == "composite":
+        assert isinstance(dancer.painter.parts.background, MattedBackground)
+        composer = MattedPerson(window, crop(plate, window), plate, matrix=STAY, inner=FULL)
+        matte = np.zeros(window.size[::-1], np.uint8)
+        matte[10:-10, window.size[0] // 3 : -window.size[0] // 3] = 255  # a third of the window's width
+        return lambda number: composer(noise, matte)
+    writer = VideoWriter(
+        dancer_file.with_name(f"{stage}.mp4"), size=size, time_base=1 / RATE, rate=RATE, force=True
+    )
+    return lambda number: writer.write(np.roll(noise, number, 1), number)
+
+
+def endless(source: Path) -> Iterator[Image]:
+    while True:
+        for frame in read_frames(source):
+            yield frame.rgb
+
+
+# ---- the whole ---------------------------------------------------------------------------------------------
+
+
+def whole(source: Path, dancer_file: Path, runner: str) -> dict[str, float]:
+    """A transfer: poses and painting, all stages at once."""
+    dancer = Dancer.load(dancer_file, device="cpu")
+    use_runner(dancer, runner)
+    finished: list[float] = []
+
+    def progress(what: str, done: int, total: int | None) -> None:
+        if what == "painting":
+            finished.append(time.perf_counter())
+
+    began, cpu = time.perf_counter(), time.process_time()
+    result = dancer.transfer(
+        source,
+        dancer_file.with_name("whole.mp4"),
+        overrides=["normalizer=identity"],
+        force=True,
+        progress=progress,
+    )
+    seconds, used = time.perf_counter() - began, time.process_time() - cpu
+    return summary(np.diff(finished[1:]).tolist(), used) | {
+        "fps": round(result.frames / seconds, 2),
+        "cpu_fps": round(result.frames / used, 2),
+        "frames": result.frames,
+        "peak_mb": round(peak(), 1),
+    }
+
+
+def summary(seconds: list[float], cpu: float) -> dict[str, float]:
+    return {
+        "fps": round(len(seconds) / sum(seconds), 2),
+        "cpu_fps": round(len(seconds) / max(cpu, 1e-9), 2),
+        "median_ms": round(1e3 * float(np.median(seconds)), 2),
+        "p99_ms": round(1e3 * float(np.quantile(seconds, 0.99)), 2),
+    }
+
+
+def peak() -> float:
+    """Megabytes of resident memory at most, so far (ru_maxrss begins with that of the process before exec)."""
+    return memory("VmHWM")
+
+
+def memory(what: str) -> float:
+    found = re.search(rf"{what}:\s*(\d+) kB", Path("/proc/self/status").read_text())
+    assert found is not None
+    return int(found[1]) * 1.024e-3
+
+
+# ---- the command line --------------------------------------------------------------------------------------
+
+
+def apart(*arguments: str | Path | int) -> dict[str, float]:
+    """Measure in a fresh process, with a pose cache of its own."""
+    with tempfile.TemporaryDirectory() as cache:
+        done = subprocess.run(
+            [sys.executable, __file__, *map(str, arguments)],
+            capture_output=True,
+            text=True,
+            env={**os.environ, "DANCEKIT_CACHE": cache},
+        )
+    if done.returncode:
+        raise SystemExit(done.stderr)
+    result: dict[str, float] = json.loads(done.stdout.splitlines()[-1])
+    return result
+
+
+def prepared(folder: Path, given: Path, recipe: Recipe, frames: int) -> tuple[Path, Path]:
+    """Source and dancer of one size."""
+    side = recipe.size[0]
+    source, dancer = folder / f"{side}-{frames}.mp4", folder / f"{side}.safetensors"
+    make_source(given, source, side, frames)
+    if not dancer.exists():
+        poses = Dancer.load(data_path("zoo/weights/demo.safetensors"), device="cpu").target
+        make_dancer(dancer, recipe, poses)
+    return source, dancer
+
+
+def measure_sizes(args: argparse.Namespace, given: Path, folder: Path) -> dict[str, Any]:
+    results: dict[str, Any] = {}
+    for side in args.sizes:
+        recipe = load_recipe(args.recipe, [f"size=[{side}, {side}]"])
+        source, dancer = prepared(folder, given, recipe, args.frames)
+        common = (source, dancer, args.runner, args.frames)
+        results[f"{side}x{side}"] = {stage: apart("--only", stage, *common) for stage in (*STAGES, "whole")}
+    return results
+
+
+def measure_lengths(args: argparse.Namespace, given: Path, folder: Path) -> dict[str, Any]:
+    recipe = load_recipe(args.recipe, [])
+    results: dict[str, Any] = {}
+    for minutes in args.minutes:
+        source, dancer = prepared(folder, given, recipe, round(minutes * 60 * RATE))
+        results[f"{minutes:g} min"] = apart("--only", "whole", source, dancer, args.runner, 0)
+    peaks = [each["peak_mb"] for each in results.values()]
+    return {**results, "memory_growth": round(max(peaks) / min(peaks), 4)}
+
+
+def main() -> None:
+    if sys.argv[1:2] == ["--only"]:
+        _, _, stage, source, dancer, runner, frames = sys.argv
+        paths = Path(source), Path(dancer)
+        result = whole(*paths, runner) if stage == "whole" else timed(stage, *paths, runner, int(frames))
+        print(json.dumps(result))
+        return
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
+    parser.add_argument(
+        "--data", type=Path, help="folder with source_dance.mp4 (or dancefloor/source_dance.mp4)"
+    )
+    parser.add_argument("--sizes", type=int, nargs="+", default=[256, 512])
+    parser.add_argument("--frames", type=int, default=60)
+    parser.add_argument("--recipe", default="quick")
+    parser.add_argument("--runner", default="torch", choices=RUNNERS)
+    parser.add_argument("--minutes", type=float, nargs="+", help="memory over the length, instead of stages")
+    parser.add_argument("--json", action="store_true")
+    args = parser.parse_args()
+    given = data_path("zoo/samples/source.mp4")
+    if args.data is not None:
+        given = next(
+            path
+            for path in (args.data / "source_dance.mp4", args.data / "dancefloor/source_dance.mp4")
+            if path.exists()
+        )
+    with tempfile.TemporaryDirectory() as folder:
+        measure = measure_lengths if args.minutes else measure_sizes
+        results = measure(args, given, Path(folder))
+    facts = {
+        "recipe": args.recipe,
+        "runner": args.runner,
+        "threads": torch.get_num_threads(),
+        "results": results,
+    }
+    print(json.dumps(facts, indent=2) if args.json else table(results))
+
+
+def table(results: dict[str, Any]) -> str:
+    lines = []
+    for where, stages in results.items():
+        for stage, numbers in stages.items() if isinstance(stages, dict) else ():
+            text = (
+                numbers
+                if not isinstance(numbers, dict)
+                else "  ".join(f"{k} {v}" for k, v in numbers.items())
+            )
+            lines.append(f"{where:10} {stage:12} {text}")
+        if not isinstance(stages, dict):
+            lines.append(f"{where}: {stages}")
+    return "\n".join(lines)
+
+
+if __name__ == "__main__":
+    main()
