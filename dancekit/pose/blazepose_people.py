@@ -70,7 +70,10 @@ class Crowd:
             taken = [body.next_region for body in bodies if body.next_region is not None]
             seen = [region for view in self._views(frame) for region in self._find(frame, view)]
             near = CLOSE if self._frame < self._search_until else NEAR
-            new = [region for region in seen if not any(_near(region, one, near) for one in taken)]
+            new: list[Region] = []
+            for region in seen:
+                if not any(_near(region, one, near) for one in taken + new):
+                    new.append(region)
             found = [body for body in self._look(frame, new) if body is not None] if new else []
             bodies = distinct([*bodies, *found])
         self._frame += 1
@@ -81,7 +84,7 @@ class Crowd:
         return bodies
 
     def _views(self, frame: NDArray[np.uint8]) -> list[Region]:
-        """The whole frame every second time, its parts in turn in between; at first, and alone, the largest parts too."""
+        """The whole frame every second time, its parts in turn in between; at first the largest of them as well."""
         height, width = frame.shape[:2]
         number, self._searches = self._searches, self._searches + 1
         parts, whole = views(width, height), Region.letterbox(width, height)
