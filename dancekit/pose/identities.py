@@ -31,6 +31,9 @@ AWAY = 8.0
 COSTLY = 9.0
 """Negative log-likelihood beyond which two pieces are not joined."""
 
+FITS = 4.0
+"""The same for a short piece, to the nearer one of those before and after it."""
+
 WEAR = 0.16
 """Spread of Bhattacharyya's distance between the clothes of one person at two times."""
 
@@ -47,7 +50,7 @@ _GAP = 3  # frames missing within a piece
 _BREAK = 0.35  # similarity below which a track is not continued within a piece
 _ENDS = 8  # frames at the end of a piece that say how fast somebody goes
 _CARRY = 1.5  # seconds that a speed is believed
-_SHORT = 4  # a piece of fewer frames that joins nothing is nobody
+_SHORT = 4  # a piece of so many frames makes nobody by itself
 
 
 @dataclass(eq=False)
@@ -94,9 +97,11 @@ def identify(
     pieces = list(_pieces(detections, wears, cuts))
     for piece in pieces:
         _describe(piece, detections, wears, skeleton)
-    chains = _join(pieces, detections, rate)
-    chains = [chain for chain in chains if sum(len(piece.frames) for piece in chain) >= _SHORT]
-    chains = _without_mixtures(_know_again(chains))
+    chains = _know_again(_join([piece for piece in pieces if len(piece.frames) > _SHORT], detections, rate))
+    for piece in pieces:
+        if len(piece.frames) <= _SHORT:
+            _attach(piece, chains, detections, rate)
+    chains = _without_mixtures(chains)
     presence = [sum(piece.length * len(piece.frames) for piece in chain) for chain in chains]
     order = sorted(range(len(chains)), key=lambda n: (-presence[n], chains[n][0].first))
     numbers = [[-1] * len(people) for people in detections]
@@ -230,6 +235,23 @@ def _join(pieces: list[_Piece], detections: Sequence[Detections], rate: float) -
             at = int(after[at])
         chains.append(chain)
     return chains
+
+
+def _attach(piece: _Piece, chains: list[list[_Piece]], detections: Sequence[Detections], rate: float) -> None:
+    """Add a short piece to whom it fits; to nobody if it fits badly: in a crossing most are mixtures of two people."""
+    best, least = None, FITS
+    for chain in chains:
+        if any(piece.first <= other.last and other.first <= piece.last for other in chain):
+            continue
+        before = [other for other in chain if other.last < piece.first and other.scene == piece.scene]
+        after = [other for other in chain if other.first > piece.last and other.scene == piece.scene]
+        costs = [_cost(before[-1], piece, detections, rate)] if before else []
+        costs += [_cost(piece, after[0], detections, rate)] if after else []
+        if costs and min(costs) < least:
+            best, least = chain, min(costs)
+    if best is not None:
+        best.append(piece)
+        best.sort(key=lambda each: each.first)
 
 
 def _cost(one: _Piece, other: _Piece, detections: Sequence[Detections], rate: float) -> float:
