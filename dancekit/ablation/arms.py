@@ -21,7 +21,7 @@ from dancekit.errors import UsageError
 from dancekit.training import train
 from dancekit.training.checkpoint import list_checkpoints
 from dancekit.training.loop import never
-from dancekit.training.run import NOT_OF_THE_WEIGHTS, Run
+from dancekit.training.run import FREE_TO_CHANGE, NOT_OF_THE_WEIGHTS, Run
 from dancekit.types import Skeleton
 from dancekit.video import probe
 from dancekit.weights.header import file_sha256, read_tensors
@@ -31,7 +31,7 @@ _LOG = logging.getLogger(__name__)
 ARMS = "arms"
 """Folder of the arms' runs, each with a record beside it."""
 
-NO_MATTER = ("checkpoint_every", "preview_every", "log_every", "start_from")
+NO_MATTER = (FREE_TO_CHANGE - {"steps"}) | {"start_from"}
 """Keys under `train` that may differ from what an arm was trained with. Where it began is in its record."""
 
 
