@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import hashlib
 import json
-import logging
 import shutil
 from collections.abc import Callable, Collection, Sequence
 from dataclasses import dataclass, replace
@@ -25,8 +24,6 @@ from dancekit.training.run import FREE_TO_CHANGE, NOT_OF_THE_WEIGHTS, Run
 from dancekit.types import Skeleton
 from dancekit.video import probe
 from dancekit.weights.header import file_sha256, read_tensors
-
-_LOG = logging.getLogger(__name__)
 
 ARMS = "arms"
 """Folder of the arms' runs, each with a record beside it."""
