@@ -68,9 +68,12 @@ class Crowd:
             self._search_until = self._frame + MISSING
         if self._frame % EVERY == 0 or self._frame < self._search_until:
             taken = [body.next_region for body in bodies if body.next_region is not None]
-            seen = self._find(frame, self._view(frame))
+            seen = [region for view in self._views(frame) for region in self._find(frame, view)]
             near = CLOSE if self._frame < self._search_until else NEAR
-            new = [region for region in seen if not any(_near(region, one, near) for one in taken)]
+            new: list[Region] = []
+            for region in seen:
+                if not any(_near(region, one, near) for one in taken + new):
+                    new.append(region)
             found = [body for body in self._look(frame, new) if body is not None] if new else []
             bodies = distinct([*bodies, *found])
         self._frame += 1
@@ -80,14 +83,15 @@ class Crowd:
             self._search_until = self._frame + 1
         return bodies
 
-    def _view(self, frame: NDArray[np.uint8]) -> Region:
-        """The whole frame every second time, its parts in turn in between."""
+    def _views(self, frame: NDArray[np.uint8]) -> list[Region]:
+        """The whole frame every second time, its parts in turn in between; at first the largest of them as well."""
         height, width = frame.shape[:2]
         number, self._searches = self._searches, self._searches + 1
-        parts = views(width, height)
-        if number % 2 == 0 or not self._tracking:
-            return Region.letterbox(width, height)
-        return parts[number // 2 % len(parts)]
+        parts, whole = views(width, height), Region.letterbox(width, height)
+        if number == 0 or not self._tracking:
+            large = [part for part in parts if part.side == PARTS[0] * min(width, height)]
+            return [whole, *large]
+        return [whole if number % 2 == 0 else parts[number // 2 % len(parts)]]
 
 
 def views(width: int, height: int) -> list[Region]:
@@ -98,6 +102,8 @@ def views(width: int, height: int) -> list[Region]:
     parts = []
     for share in PARTS:
         side = share * min(width, height)
+        if side == max(width, height):
+            continue
         columns, rows = (_places(length, side) for length in (width, height))
         parts += [Region(x, y, side, 0.0) for y in rows for x in columns]
     return parts
