@@ -469,7 +469,7 @@ class _Job:
                 "full_frame": self.options.background is not None,
                 "encoding": _encoding(self.options, part.out),
             },
-            "dropped_frames": 0,
+            "dropped_frames": 0,  # a result with fewer frames than poses is refused when segments are joined
             "sound": self.source.name if self.video and self.video.audio and has_sound(part.out) else None,
         }
 
