@@ -370,6 +370,9 @@ def main() -> None:
     )
     arguments = parser.parse_args()
     torch.set_num_threads(arguments.threads)
+    if arguments.threads == 1 and hasattr(os, "sched_setaffinity"):
+        # NNPACK makes a thread for each core it may use, whatever torch is told, and they spin while they wait
+        os.sched_setaffinity(0, {max(os.sched_getaffinity(0))})
     with tempfile.TemporaryDirectory() as folder:
         bench = Bench(arguments.threads, arguments.data, Path(folder))
         wanted = arguments.only

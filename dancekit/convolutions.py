@@ -60,6 +60,9 @@ class ConvTranspose2d(nn.ConvTranspose2d):
 
     def forward(self, input: Tensor, output_size: list[int] | None = None) -> Tensor:
         """As the parent."""
+        if _plain_cpu(input, self.weight) and slow_weight_gradients():
+            # it gains most of all by channels_last, and may come after convolutions by Winograd's algorithm
+            input = input.contiguous(memory_format=torch.channels_last)
         if output_size is not None or not copies_pay(input, self.weight):
             return super().forward(input, output_size)
         strides = (self.stride, self.padding, self.dilation, True, self.output_padding, self.groups)

@@ -130,6 +130,10 @@ class ResnetBlock(nn.Module):
 
     def forward(self, x: Tensor) -> Tensor:
         """(B, C, H, W) to (B, C, H, W)."""
+        if self.conv_block[
+            1
+        ].winograd:  # it works in the plain layout: once, not before and after every layer
+            x = x.contiguous()
         return x + self.conv_block(x)  # type: ignore[no-any-return]
 
 

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import hashlib
 import json
-import logging
 import shutil
 from collections.abc import Callable, Collection, Sequence
 from dataclasses import dataclass, replace
@@ -21,17 +20,15 @@ from dancekit.errors import UsageError
 from dancekit.training import train
 from dancekit.training.checkpoint import list_checkpoints
 from dancekit.training.loop import never
-from dancekit.training.run import NOT_OF_THE_WEIGHTS, Run
+from dancekit.training.run import FREE_TO_CHANGE, NOT_OF_THE_WEIGHTS, Run
 from dancekit.types import Skeleton
 from dancekit.video import probe
 from dancekit.weights.header import file_sha256, read_tensors
 
-_LOG = logging.getLogger(__name__)
-
 ARMS = "arms"
 """Folder of the arms' runs, each with a record beside it."""
 
-NO_MATTER = ("checkpoint_every", "preview_every", "log_every", "start_from")
+NO_MATTER = (FREE_TO_CHANGE - {"steps"}) | {"start_from"}
 """Keys under `train` that may differ from what an arm was trained with. Where it began is in its record."""
 
 

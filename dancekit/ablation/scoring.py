@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-import logging
+import shutil
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -17,8 +17,6 @@ from dancekit.evaluate.output import JSON, REPORT, output_folder, write_evaluati
 from dancekit.evaluate.protocols import Protocol, load_protocol
 from dancekit.evaluate.report import write_report
 from dancekit.evaluate.result import Evaluation
-
-_LOG = logging.getLogger(__name__)
 
 EVALUATIONS = "evaluations"
 """Folder of them: a folder each, with a folder an arm in it."""
@@ -159,6 +157,8 @@ def _score(
     inputs: Inputs, protocol: Protocol, folder: Path, baselines: bool, device: str, progress: Progress
 ) -> Evaluation:
     folder.parent.mkdir(parents=True, exist_ok=True)
+    for left in folder.parent.glob(f".{folder.name}.*.part"):  # of a scoring that was killed here
+        shutil.rmtree(left, ignore_errors=True)
     with output_folder(folder, force=True) as part:
         assert part is not None
         evaluation = evaluate_dancer(

@@ -19,6 +19,9 @@ from dancekit.evaluate.tables import good_direction, markdown
 
 TABLES = "tables"
 
+FEW = 0.5
+"""Of the frames: a value from fewer than this part of them is shown with their number."""
+
 BASELINE_TITLES = {
     "nearest_neighbour": "Nearest neighbour",
     "temporal_median": "Temporal median",
@@ -261,10 +264,14 @@ def _how(evaluation: Evaluation) -> list[str]:
 def table_markdown(made: Made) -> str:
     """Caption, table, differences and what is left out, for a document; the best value of a column is bold."""
     head = ["", *(f"{each.title} ({_direction(each)})" for each in made.heads)]
+    frames = max((cell.frames for row in made.rows for cell in row.cells), default=0)
     rows = [
         [
             row.title,
-            *(_shown(cell, row.name in each.best) for cell, each in zip(row.cells, made.heads, strict=True)),
+            *(
+                _shown(cell, row.name in each.best, frames)
+                for cell, each in zip(row.cells, made.heads, strict=True)
+            ),
         ]
         for row in made.rows
     ]
@@ -294,10 +301,13 @@ def _direction(head: Head) -> str:
     return unit + head.direction.replace(" is better", "")
 
 
-def _shown(cell: Cell, best: bool) -> str:
+def _shown(cell: Cell, best: bool, frames: int) -> str:
+    """A value; with the number of its frames where that is much less than the table's `frames`."""
     if cell.value is None:
         return "-"
-    return f"**{digits(cell.value)}**" if best else digits(cell.value)
+    text = f"**{digits(cell.value)}**" if best else digits(cell.value)
+    few = 0 < cell.frames < FEW * frames
+    return f"{text} ({cell.frames} frame{'s' if cell.frames > 1 else ''})" if few else text
 
 
 def _step_rows(steps: Sequence[Step]) -> list[list[str]]:

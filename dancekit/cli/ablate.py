@@ -89,7 +89,7 @@ def ablate(
       dancekit ablate edn-v1 --estimate
       dancekit ablate edn-v1 --target me.mp4 --out runs/paper
       dancekit ablate edn-v1 --target me.mp4 --out runs/paper --only ts --force
-      dancekit ablate mine.yaml --target me.mp4 --source dance.mp4 --truth right.mp4
+      dancekit ablate my.yaml --target me.mp4 --source a.mp4 --truth right.mp4
       dancekit ablate mine.yaml --target me.mp4 train.steps=2000
     """
     terminal = Terminal(verbose=verbose, quiet=quiet, as_json=as_json)

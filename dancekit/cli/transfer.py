@@ -121,8 +121,8 @@ def transfer(
       dancekit transfer idol.mp4 --dancer demo
       dancekit transfer pop_116 --dancer demo
       dancekit transfer idol.mp4 --dancer me.safetensors --background target
-      dancekit transfer idol.mp4 --dancer me.safetensors --out me.webm --background transparent
-      dancekit transfer idol.mp4 --dancer a.safetensors --dancer b.safetensors --out both.mp4
+      dancekit transfer a.mp4 --dancer demo --background transparent --out a.webm
+      dancekit transfer idol.mp4 --dancer a --dancer b --out both.mp4
       dancekit transfer idol.npz --dancer me.safetensors normalizer=identity
     """
     terminal = Terminal(verbose=verbose, quiet=quiet, as_json=as_json)

@@ -149,7 +149,7 @@ def publish(
     everybody who has the folder can say --dancer ID.
 
     Examples:
-      dancekit zoo publish runs/me --to zoo --licence MIT --consent "I film myself"
+      dancekit zoo publish runs/me --to z --licence MIT --consent "I film myself"
       dancekit zoo publish runs/toy --to hf:me/toy --licence CC0-1.0 --rendered
     """
     terminal = Terminal(verbose=verbose, quiet=quiet, as_json=as_json)

@@ -25,7 +25,7 @@ IN_MASK = 0.93
 """Share of the visible body joints that must lie on their person's mask, or 3 pixels beside it."""
 
 MISSED = 0.04
-"""Share of the strongly changed pixels that may lie off all masks, shadows and codec included."""
+"""Share of the strongly changed pixels that may lie off all masks: mirror images on the floor, codec."""
 
 SLIDE = 0.35
 """Metres a second: most that the 90th percentile of a planted foot's speed may be."""
@@ -34,7 +34,7 @@ FLOW_GAIN = 0.7
 """A frame warped by the flow must differ from the one before by at most this share of what it does unwarped."""
 
 _CHANGED = 48
-"""Grey levels by which a pixel must leave the empty room to count as strongly changed: more than a shadow."""
+"""Grey levels by which a pixel must leave the empty room to count as strongly changed."""
 
 _MOVING = 1.5
 """Pixels of flow from which on the gain of warping is measured."""
@@ -143,10 +143,17 @@ def _missed(truth: ClipTruth, frames: NDArray[np.uint8]) -> float | None:
     grow = np.ones((5, 5), np.uint8)
     off, total = 0, 0
     for image, mask in zip(frames, everybody, strict=True):
-        changed = (np.abs(image.astype(np.float32) - plate).max(-1) > _CHANGED) & known
+        changed = _changed(image.astype(np.float32), plate) & known
         off += int((changed & (cv2.dilate(mask.astype(np.uint8), grow) == 0)).sum())
         total += int(changed.sum())
     return off / max(total, 1)
+
+
+def _changed(image: Singles, plate: Singles) -> Bools:
+    """(H, W) where a frame is far from the empty room, and not only darker: that would be a shadow."""
+    scale = (image * plate).sum(-1) / np.maximum((plate * plate).sum(-1), 1.0)
+    beyond_shadow = np.abs(image - np.clip(scale, 0.2, 1.0)[..., None] * plate).max(-1) > _CHANGED / 2
+    return np.asarray((np.abs(image - plate).max(-1) > _CHANGED) & beyond_shadow)
 
 
 def _all_masks(truth: ClipTruth, frame: int) -> Bools:

@@ -15,6 +15,7 @@ from numpy.typing import NDArray
 from dancekit.contracts import MattedBackground
 from dancekit.data.framing import clean_plate, crop
 from dancekit.data.masks import MaskTrack
+from dancekit.data.poses import WHOLE, Span
 from dancekit.data.training_set import mask_from_pose
 from dancekit.errors import UsageError
 from dancekit.transfer.composite import Composer, MattedPerson, PastedWindow, WindowView
@@ -130,19 +131,19 @@ def cover(picture: Image, size: tuple[int, int]) -> Image:
     return np.asarray(large[top : top + size[1], left : left + size[0]], np.uint8)
 
 
-def plate_of_source(video: Path, poses: PoseSequence, masks: MaskTrack | None, first: int) -> Image:
+def plate_of_source(video: Path, poses: PoseSequence, masks: MaskTrack | None, span: Span = WHOLE) -> Image:
     """The source's background without the dancer, (H, W, 3) uint8; the camera must stand still.
 
     Args:
         video: The source.
         poses: One row a frame.
         masks: Of the same frames; None: guessed from the poses.
-        first: Index of the first of these frames in the video.
+        span: The part of the video that these frames are.
     """
     chosen = np.linspace(0, len(poses) - 1, min(SOURCE_FRAMES, len(poses))).round().astype(int)
     wanted = set(chosen.tolist())
     pictures, covered = [], []
-    for number, frame in enumerate(read_frames(video, start=first, stop=first + len(poses))):
+    for number, frame in enumerate(read_frames(video, since=span.since, until=span.until)):
         if number in wanted:
             pictures.append(frame.rgb)
             covered.append(masks.in_frame(number) if masks is not None else mask_from_pose(poses, number))

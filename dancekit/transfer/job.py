@@ -159,9 +159,8 @@ def run_transfer(
         rate=Fraction(25),
         alpha=options.background == "transparent",
     )
-    choose_output(
-        outs[0], tried, codec=options.codec, crf=options.crf
-    )  # says what cannot be, before any work
+    # says what cannot be, before any work
+    choose_output(outs[0], tried, codec=options.codec, crf=options.crf)
     job = _Job(source, video, options, progress)
     parts = job.fit(dancers, outs)
     job.paint(parts, out)
@@ -227,23 +226,14 @@ class _Job:
             def source_plate(
                 poses: PoseSequence = poses, moved: PoseSequence = moved
             ) -> tuple[Image, NDArray[np.float64]]:
-                first = self._first_frame(poses)
-                return plate_of_source(self.source, poses, self.masks, first), place_in_source(moved, poses)
+                plate = plate_of_source(self.source, poses, self.masks, self.options.span)
+                return plate, place_in_source(moved, poses)
 
             composer = choose_composer(
                 dancer, self.options.background, size=self.options.size, source_plate=source_plate
             )
             parts.append(Part(dancer, out, recipe.normalizer, poses, moved, fitted, composer))
         return parts
-
-    def _first_frame(self, poses: PoseSequence) -> int:
-        """Index in the source of the first frame that is wanted."""
-        if self.options.span == WHOLE:
-            return 0
-        for number, frame in enumerate(read_frames(self.source)):
-            if frame.pts == int(poses.pts[0]):
-                return number
-        raise AssertionError("the frame was there a moment ago")
 
     # ---- second pass: pictures -------------------------------------------------------------------------------
 
@@ -479,7 +469,7 @@ class _Job:
                 "full_frame": self.options.background is not None,
                 "encoding": _encoding(self.options, part.out),
             },
-            "dropped_frames": 0,
+            "dropped_frames": 0,  # a result with fewer frames than poses is refused when segments are joined
             "sound": self.source.name if self.video and self.video.audio and has_sound(part.out) else None,
         }
 

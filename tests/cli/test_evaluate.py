@@ -161,7 +161,7 @@ class TestTwoVideos:
             ([*clips, clips[0]], "3 files are too many"),
             ([*clips, "--ladder"], "--ladder needs a dancer"),
             ([*clips, "normalizer=identity"], "normalizer=identity needs a dancer"),
-            ([*clips, "--protocol", "cross"], "compares poses"),
+            ([*clips, "--protocol", "cross"], "needs a dancer that paints"),
             ([*clips, "--protocol", "selv"], "did you mean 'self'"),
             ([clips[0], "no.mp4"], "no.mp4 does not exist"),
             ([dancer, clips[1], "--ladder"], "--ladder needs a source"),
@@ -312,8 +312,10 @@ def test_a_blind_choice(cli: Cli, clips: Clips, tmp_path: Path) -> None:
 def test_protocols_are_listed_and_shown(cli: Cli, tmp_path: Path) -> None:
     listed = cli("ls", "protocols")
     assert [line.split()[0] for line in listed.out.splitlines()[1:]] == [
+        "ablation",
         "cross",
         "disco-tiktok",
+        "drift",
         "edn-v1",
         "paired",
         "self",

@@ -32,7 +32,7 @@ class TestLs:
 
     def test_json_is_stable(self, cli: Cli) -> None:
         found = json.loads(cli("ls", "--json").out)
-        assert list(found) == ["components", "recipes", "protocols", "motions", "problems"]
+        assert list(found) == ["components", "recipes", "protocols", "ablations", "motions", "problems"]
         keys = ["kind", "name", "summary", "distribution", "clashes"]
         assert all(list(each) == keys for each in found["components"])
         assert all(list(each) == ["name", "summary"] for each in found["recipes"])

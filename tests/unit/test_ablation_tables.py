@@ -180,6 +180,13 @@ def test_as_markdown() -> None:
     assert how_markdown([made, made]).count("How `held-out` was measured") == 1
 
 
+def test_a_value_of_few_frames_is_shown_with_their_number() -> None:
+    found = scored()
+    found.evaluations["face"] = evaluation(score("ssim", "box", [0.875, *[None] * (FRAMES - 1)]))
+    text = table_markdown(make_table(table(SSIM), found, TITLES))
+    assert "| T.S. + Face | **0.87500** (1 frame) |" in text and "| T.S. | 0.75000 |" in text
+
+
 @pytest.mark.parametrize(
     ("value", "shown"),
     [(0.895642, "0.89564"), (0.0, "0.00000"), (2.39352, "2.3935"), (25.314, "25.31"), (-0.5, "-0.50000")],

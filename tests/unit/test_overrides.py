@@ -47,7 +47,14 @@ def get(recipe: Recipe, path: str) -> Any:
         (
             "losses=[l1]",
             "losses",
-            [{"name": "l1", "params": {"mask": "none", "background": 0.2, "frames": "all"}, "weight": 1.0}],
+            [
+                {
+                    "name": "l1",
+                    "params": {"mask": "none", "background": 0.2, "frames": "all"},
+                    "weight": 1.0,
+                    "every": 1,
+                }
+            ],
         ),
         ("filters=[]", "filters", []),
         ("filters.savgol.window=9", "filters.0.params.window", 9),

@@ -348,7 +348,7 @@ def test_in_front_of_the_sources_own_background(dancer: Dancer, tmp_path: Path) 
     assert window.left < 40
     assert np.abs(got[far].astype(int) - wall[far[1:]]).mean() < 3
     found, masks = dancer.find_poses(source, dancer.info.recipe, masks=True)
-    plate = plate_of_source(source, found, masks, 0).astype(int)
+    plate = plate_of_source(source, found, masks).astype(int)
     assert masks is not None
     assert not ((plate[..., 0] > 220) & (plate[..., 1] < 40)).any()  # nothing is left of somebody in red
     assert np.abs(plate - wall).mean() < 12  # what nobody ever uncovered is filled from around it
