@@ -236,14 +236,18 @@ def _steps(
         return []
     known = {(each.metric.partition("@")[0], each.region): each for each in found.differences}
     return [
-        _step(titles[below], titles[above], column.title, known[column.metric, column.region])
+        _step(titles[below], titles[above], column, known[column.metric, column.region], other)
         for column in columns
         if (column.metric, column.region) in known
     ]
 
 
-def _step(arm: str, against: str, column: str, found: Difference) -> Step:
-    return Step(arm, against, column, found.other - found.first, found.low, found.high, found.better)
+def _step(arm: str, against: str, column: Column, found: Difference, other: Evaluation) -> Step:
+    """A difference; of a score that is best near 1 a larger value is neither better nor worse."""
+    score = other.variants[0].score(column.metric, column.region)
+    near = score is not None and good_direction(score).startswith("best near")
+    better = None if near else found.better
+    return Step(arm, against, column.title, found.other - found.first, found.low, found.high, better)
 
 
 def _how(evaluation: Evaluation) -> list[str]:

@@ -51,6 +51,7 @@ def toy(path: Path) -> Path:
     scores = {each["name"]: each for each in data["evaluations"]}
     scores["transfer"]["arms"] = ["face-512"]  # all that figure 6 shows
     data["evaluations"] = [scores["held-out"], scores["transfer"]]
+    data["figures"] = [each for each in data["figures"] if each["name"].startswith("figure-")]
     data["tables"] = [each for each in data["tables"] if each["scores"] == "held-out"]
     path.write_text(json.dumps(data | {"name": path.stem}))  # JSON is YAML
     return path

@@ -162,6 +162,18 @@ def test_sizes_that_differ_are_not_compared_frame_by_frame() -> None:
     assert not [step for step in make_table(table(SSIM), found, TITLES).steps if step.arm == "T.S."]
 
 
+def test_a_score_that_is_best_near_1_is_neither_better_nor_worse_nor_best() -> None:
+    found = scored()
+    for name, value in (("fbf", 1.7), ("ts", 1.25)):
+        found.evaluations[name] = evaluation(score("sharpness", "mask", [value] * FRAMES))
+    made = make_table(table(("sharpness", "sharpness", "mask"), baselines=False), found, TITLES)
+    (step,) = (each for each in made.steps if each.arm == "T.S.")
+    assert (
+        step.difference == pytest.approx(-0.45) and step.high == pytest.approx(-0.45) and step.better is None
+    )
+    assert made.heads[0].best == () and made.heads[0].direction == "best near 1"
+
+
 def test_as_markdown() -> None:
     made = make_table(table(SSIM, MISSED), scored(), TITLES)
     text = table_markdown(made)
