@@ -214,8 +214,9 @@ class MattedPerson:
             flags=cv2.INTER_CUBIC if scale >= 1 else cv2.INTER_LINEAR,
             borderMode=cv2.BORDER_REPLICATE,
         )
+        large = _without_overshoot(large)
         cover = cv2.cvtColor(large[..., 3], cv2.COLOR_GRAY2RGB)
-        person = cv2.min(large[..., :3], cover)  # a cubic filter overshoots: there would be a halo
+        person = cv2.min(large[..., :3], cover)
         if self._background is None:
             colour = cv2.divide(person, cover, scale=255)
             result[place] = np.concatenate([colour, large[..., 3:]], 2)
@@ -224,14 +225,14 @@ class MattedPerson:
             result[place] = cv2.add(person, behind)
         return result
 
-    def _person(self, painted: Image, matte: Image) -> Image:
+    def _person(self, painted: Image, matte: Image) -> NDArray[np.int16]:
         """(h, w, 4): the person's colours times its cover, and the cover, 255 = the person."""
         cover = solid(matte)[..., None]
         # what is left of the image without the plate's share; a larger cover than the matte leaves more
         person = np.clip(painted - (1 - cover) * self._plate, 0, 255) * (cover > 0)
-        return np.asarray(np.rint(np.concatenate([person, 255 * cover], 2) * self._edge), np.uint8)
+        return np.asarray(np.rint(np.concatenate([person, 255 * cover], 2) * self._edge), np.int16)
 
-    def _box(self, cover: Image) -> tuple[int, int, int, int] | None:
+    def _box(self, cover: NDArray[np.int16]) -> tuple[int, int, int, int] | None:
         """left, top, right, bottom of the person in the result; None where there is nobody."""
         rows, columns = np.flatnonzero(cover.any(1)), np.flatnonzero(cover.any(0))
         if not len(rows):
@@ -251,6 +252,18 @@ class MattedPerson:
             "matrix": np.round(self._matrix, 9).tolist(),
             "size": self.size,
         }
+
+
+def _without_overshoot(layer: NDArray[np.int16]) -> Image:
+    """What a cubic filter made of a person and its cover, as uint8: without a bright rim inside the edge.
+
+    Where the cover comes out above 255 the colours do too, by the same factor. (Outside, where it is near 0, colours
+    above the cover would be a halo: the caller takes the smaller.)
+    """
+    over = layer[..., 3] > 255
+    if over.any():
+        layer[over] = np.rint(layer[over] * (255.0 / layer[over][:, 3:]))
+    return np.asarray(np.clip(layer, 0, 255), np.uint8)
 
 
 def _compose(after: Matrix, before: Matrix) -> Matrix:

@@ -105,6 +105,17 @@ def test_the_window_is_invisible_where_a_generator_is_unsure() -> None:
     assert np.abs(np.diff(across)).max() <= 10  # a soft border, not an edge of 30
 
 
+def test_there_is_no_halo_around_the_person() -> None:
+    """Enlarging by a cubic filter overshoots at every edge: nothing may be darker than both, or brighter."""
+    grey = np.full((FRAME[1], FRAME[0], 3), 100, np.uint8)
+    cover = disc(WINDOW.size, (32, 48), 14)[..., None]
+    image = np.rint(100 + cover * 100).astype(np.uint8).repeat(3, 2)
+    got = composer(grey, grey)(image, np.rint(cover[..., 0] * 255).astype(np.uint8))
+    outside = got[disc(FRAME, (127.5, 205.5), 50) == 0]
+    assert outside.min() == 100
+    assert got.max() <= 202
+
+
 def test_a_matte_that_is_nowhere_one_is_solid_inside_and_right_at_the_edge() -> None:
     """Dark clothes at 0.75 become 1 and keep the edge they had; a shadow of 0.2 stays what it is."""
     truth = disc((64, 64), (32, 32), 20)

@@ -121,6 +121,18 @@ def test_all_of_the_sound_is_copied_bit_for_bit(tmp_path: Path, codec: str, cont
     assert mv.loudest_time(out) == pytest.approx(mv.loudest_time(source), abs=0.002)
 
 
+def test_a_part_in_matroska_starts_at_zero_too(tmp_path: Path) -> None:
+    """It has no edit lists: the packet of sound before the first picture would move the whole film."""
+    source = mv.write_frames(
+        tmp_path / "source.mp4", mv.moving(75), audio="aac", audio_seconds=3, click_at=1.5
+    )
+    parts, out = segments(tmp_path, texts(25), 25, ".mkv"), tmp_path / "part.mkv"
+    common = {"time_base": Fraction(1, 25), "rate": Fraction(25), "sound_from": source}
+    join_segments(out, parts, range(25, 50), from_zero=True, **common)
+    assert times(out)[0] == 0
+    assert mv.loudest_time(out) == pytest.approx(0.5, abs=0.002)
+
+
 def test_a_part_starts_at_zero_with_its_own_sound(tmp_path: Path) -> None:
     source = mv.write_frames(
         tmp_path / "source.mp4", mv.moving(75), audio="aac", audio_seconds=3, click_at=1.5
