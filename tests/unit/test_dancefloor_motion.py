@@ -11,7 +11,7 @@ from scipy.spatial.transform import Rotation
 from dancekit.dancefloor.body import body_model
 from dancekit.dancefloor.choreography import KINDS, choreograph, crossing
 from dancekit.dancefloor.dance import dance
-from dancekit.dancefloor.expression import ACTIONS, with_face
+from dancekit.dancefloor.expression import ACTIONS, lively_face, with_face
 from dancekit.dancefloor.joints import FPS, JOINTS, J, align, between, power, turn
 from dancekit.dancefloor.keypoints import NAMES
 from dancekit.dancefloor.legs import reach
@@ -151,6 +151,16 @@ def test_a_motion_is_the_same_on_both_bodies_but_for_their_legs(rigs):
     assert ratio == pytest.approx(rigs[0].leg / rigs[1].leg, rel=1e-6)
 
 
+def test_eyes_rest_and_jump():
+    face, gaze = lively_face(400, 5)
+    moved = np.abs(np.diff(gaze, axis=0)).max(1) > 1e-9
+    assert 0.03 < moved.mean() < 0.25
+    assert np.abs(gaze[20:]).max(1).mean() > 0.05
+    assert len(np.unique(gaze.round(6), axis=0)) > 15
+    closed = face[:, 0] == 1
+    assert 2 <= closed.sum() <= 60
+
+
 def test_a_walk_goes_towards_the_camera_and_back():
     motion = walk_u_turn(5.0)
     y = motion.root[:, 1]
@@ -162,11 +172,12 @@ def test_a_walk_goes_towards_the_camera_and_back():
 
 
 def test_who_crosses_changes_sides_at_the_same_time():
-    one = crossing(110, 1, side=-1, half_width=0.7, y=-0.4)
-    two = crossing(110, 2, side=1, half_width=0.7, y=0.4)
-    before, after = one.root[:, 0] - two.root[:, 0] < -0.5, one.root[:, 0] - two.root[:, 0] > 0.5
-    assert before[5] and after.any()
-    meet = int(np.abs(one.root[:, 0] - two.root[:, 0]).argmin())
+    one = crossing(210, 1, side=-1, half_width=0.7, y=-0.4)
+    two = crossing(210, 2, side=1, half_width=0.7, y=0.4)
+    apart = one.root[:, 0] - two.root[:, 0]
+    sides = np.sign(apart[np.abs(apart) > 0.9])
+    assert sides[0] == -1 and (np.diff(sides) != 0).sum() == 2  # there, and back again
+    meet = int(np.abs(apart).argmin())
     assert abs(one.root[meet, 1] - two.root[meet, 1]) > 0.6
 
 

@@ -183,6 +183,25 @@ def test_flow_of_a_moved_person_is_that_of_their_depth():
     assert not dense[~flow.on_person].any() and visible[~flow.on_person].all()
 
 
+def test_a_point_that_somebody_steps_in_front_of_is_not_seen_any_more():
+    person, camera = Person(PERSON_B), camera_a((64, 64))
+    performance = retarget(choreograph("rest", 2, 1), person.rig)
+    rotations, positions = person.rig.pose(
+        performance.motion.rotations[0], performance.motion.root[0], gaze=(0, 0), fingers=(0.2, 0.2)
+    )
+    behind, before = Actor(person, 0), Actor(person, len(person.faces))
+    tracker = FlowTracker([behind, before], camera)
+    behind.pose((rotations, positions), np.zeros(9))
+    before.pose((rotations, positions + [1.1, -1.0, 0]), np.zeros(9))
+    tracker.advance()
+    mine = (tracker._now.face_ids < len(person.faces))[tracker._now.face_ids >= 0]
+    before.pose((rotations, positions + [0, -1.0, 0]), np.zeros(9))
+    flow = tracker.advance()
+    assert flow.seen[~mine].mean() > 0.8
+    assert flow.seen[mine].mean() < 0.3
+    assert np.abs(flow.moves[mine]).max() < 1e-6  # who stands still does not move
+
+
 def test_flow_too_large_to_store_counts_as_unseen():
     flow = FrameFlow(np.array([[True, True]]), np.array([[1.0, 2.0], [400.0, 0.0]]), np.array([True, True]))
     _, stored, seen = flow.packed()
