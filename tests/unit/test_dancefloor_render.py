@@ -192,10 +192,10 @@ def test_a_point_that_somebody_steps_in_front_of_is_not_seen_any_more():
     behind, before = Actor(person, 0), Actor(person, len(person.faces))
     tracker = FlowTracker([behind, before], camera)
     behind.pose((rotations, positions), np.zeros(9))
-    before.pose((rotations, positions + [1.1, -1.0, 0]), np.zeros(9))
+    before.pose((rotations, positions + np.array([1.1, -1.0, 0])), np.zeros(9))
     tracker.advance()
     mine = (tracker._now.face_ids < len(person.faces))[tracker._now.face_ids >= 0]
-    before.pose((rotations, positions + [0, -1.0, 0]), np.zeros(9))
+    before.pose((rotations, positions + np.array([0, -1.0, 0])), np.zeros(9))
     flow = tracker.advance()
     assert flow.seen[~mine].mean() > 0.8
     assert flow.seen[mine].mean() < 0.3
