@@ -52,9 +52,9 @@ def reach(
     direction = ankle - hip
     distance = float(np.linalg.norm(direction))
     reached = min(distance, (thigh + shin) * 0.9995)
-    direction = direction / (distance + 1e-9)
+    direction = direction / max(distance, 1e-9)
     hinge = np.cross(knee_towards, direction)
-    hinge /= np.linalg.norm(hinge) + 1e-9
+    hinge /= max(float(np.linalg.norm(hinge)), 1e-9)
     forward = np.cross(direction, hinge)
     cosine = min(max((thigh * thigh + reached * reached - shin * shin) / (2 * thigh * reached), -1.0), 1.0)
     upper = direction * cosine + forward * math.sqrt(1 - cosine * cosine)

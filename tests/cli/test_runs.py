@@ -69,7 +69,7 @@ def test_cache_is_listed_and_cleared_and_the_run_stays(cli: Cli, cached: None, r
     frames = (run_folder / "data" / "frames.npy").read_bytes()
     listed = json.loads(cli("cache", "ls", "--json").out)
     kinds = {entry["kind"] for entry in listed["entries"]}
-    assert {"frames", "poses"} <= kinds
+    assert kinds - {"people"} == {"frames", "poses"}  # the cache is shared with tests that look for everybody
     assert listed["bytes"] == sum(entry["bytes"] for entry in listed["entries"])
     assert "a run holds it" in cli("cache", "ls").out
     assert json.loads(cli("cache", "clear", "--older-than", "1h", "--json").out)["deleted"] == []

@@ -74,7 +74,7 @@ def test_every_setting_goes_into_results_and_back(write) -> None:
 
 
 def test_unknown_names() -> None:
-    with pytest.raises(UnknownName, match=r"did you mean 'paired'.*protocols: .*cross"):
+    with pytest.raises(UnknownName, match=r"did you mean 'paired'.*protocols: ablation, cross, "):
         load_protocol("pared")
     with pytest.raises(RecipeError, match="does not exist"):
         load_protocol("no/such.yaml")
