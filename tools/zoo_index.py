@@ -101,7 +101,7 @@ def demo_entry(evaluation: Path) -> Entry:
         update={"name": path.name, "sources": [f"package:zoo/weights/{path.name}"]}
     )
     measured = [
-        found.model_copy(update={"command": found.command.replace(str(evaluation), "demo/evaluation")})
+        found.model_copy(update={"command": re.sub(r"--out \S+", "--out demo/evaluation", found.command)})
         for found in entry.measured
     ]
     return entry.model_copy(update={"files": [file], "measured": measured})
