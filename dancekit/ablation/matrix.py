@@ -9,16 +9,15 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Annotated, Any, Literal, Self
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator, model_validator
+from pydantic import BaseModel, ConfigDict, Field, field_validator, model_validator
 
-from dancekit.config.explain import explain
-from dancekit.config.tree import Node, follow, parse, plain
+from dancekit.config.documents import Documents, check_document, read_document
+from dancekit.config.tree import Node
 from dancekit.errors import RecipeError, UnknownName
 from dancekit.evaluate.protocols import Region
 from dancekit.registry.core import did_you_mean
-from dancekit.resources import data_path
 
-FOLDER = "ablations"
+MATRICES = Documents("ablations", "ablation")
 
 Name = Annotated[str, Field(pattern=r"^[a-z0-9][a-z0-9_-]{0,39}$")]
 """Of arms, evaluations, tables and figures: they name folders and files."""
@@ -225,26 +224,6 @@ def _one_of(known: Any, name: str, where: str, what: str) -> None:
         raise ValueError(f"{where}: there is no {what} {name!r}{did_you_mean(name, list(known))}")
 
 
-def matrix_names() -> list[str]:
-    """Names of the packaged matrices, sorted."""
-    return sorted(path.stem for path in data_path(FOLDER).glob("*.yaml"))
-
-
-def matrix_path(name: str) -> Path:
-    """The file of a packaged matrix.
-
-    Raises:
-        UnknownName: There is none of that name.
-    """
-    names = matrix_names()
-    if name not in names:
-        raise UnknownName(
-            f"there is no ablation {name!r}{did_you_mean(name, names)}",
-            hint=f"ablations: {', '.join(names)}; a file of your own needs its suffix: {name}.yaml",
-        )
-    return data_path(f"{FOLDER}/{name}.yaml")
-
-
 def load_matrix(name_or_path: str | Path) -> Matrix:
     """Read a matrix and what it extends.
 
@@ -258,38 +237,17 @@ def load_matrix(name_or_path: str | Path) -> Matrix:
         UnknownName: There is no packaged matrix of that name.
         RecipeError: All that is wrong with the file, each with its line.
     """
-    path = _locate(name_or_path)
-    root = _read(path, ())
-    data = plain(root)
-    try:
-        matrix = Matrix.model_validate(data)
-    except ValidationError as error:
-        raise RecipeError(
-            [
-                f"{follow(root, keys)[0].place}: {where}: {what}"
-                for where, keys, what in explain(error, data, Matrix)
-            ]
-        ) from None
-    if matrix.name != path.stem:
-        place = follow(root, ("name",))[0].place
-        raise RecipeError([f"{place}: name: is {matrix.name!r}, but the file is called {path.name}"])
-    return matrix
+    path = MATRICES.locate(name_or_path)
+    return check_document(_read(path, ()), Matrix, path)
 
 
 def _read(path: Path, chain: tuple[Path, ...]) -> Node:
     """A file's keys over those that it inherits."""
     if path in chain:
         raise RecipeError([f"{path.name}: extends: goes in a circle"])
-    problems: list[str] = []
-    try:
-        text = path.read_text(encoding="utf-8-sig")
-    except (OSError, UnicodeDecodeError) as error:
-        raise RecipeError([f"{path}: cannot be read: {error}"]) from None
-    root = parse(text, lambda line: f"{path.name}:{line}", problems)
-    if root is not None and not isinstance(root.value, dict):
-        problems.append(f"{root.place}: a matrix is a mapping of keys to values")
-    if root is None or problems or not isinstance(root.value, dict):
-        raise RecipeError(problems)
+    root = read_document(path)
+    if not isinstance(root.value, dict):
+        raise RecipeError([f"{root.place}: a matrix is a mapping of keys to values"])
     value = dict(root.value)
     base = value.pop("extends", None)
     if base is None:
@@ -297,16 +255,6 @@ def _read(path: Path, chain: tuple[Path, ...]) -> Node:
     if not isinstance(base.value, str):
         raise RecipeError([f"{base.place}: extends: should be the name of a matrix"])
     beside = path.parent / base.value
-    inherited = _read(beside if beside.is_file() else _locate(base.value), (*chain, path)).value
+    inherited = _read(beside if beside.is_file() else MATRICES.locate(base.value), (*chain, path)).value
     assert isinstance(inherited, dict)
     return Node({**inherited, **value}, root.place)
-
-
-def _locate(name_or_path: str | Path) -> Path:
-    text = str(name_or_path)
-    if isinstance(name_or_path, Path) or "/" in text or "\\" in text or text.endswith((".yaml", ".yml")):
-        path = Path(name_or_path)
-        if not path.is_file():
-            raise RecipeError([f"{path}: does not exist"])
-        return path
-    return matrix_path(text)

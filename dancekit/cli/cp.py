@@ -65,13 +65,13 @@ def packaged_file(name: str) -> Path:
 
     head, _, tail = name.partition("/")
     if head == "protocols":
-        from dancekit.evaluate.protocols import protocol_path
+        from dancekit.evaluate.protocols import PROTOCOLS
 
-        return protocol_path(tail.removesuffix(".yaml"))
+        return PROTOCOLS.path(tail.removesuffix(".yaml"))
     if head == "ablations":
-        from dancekit.ablation.matrix import matrix_path
+        from dancekit.ablation.matrix import MATRICES
 
-        return matrix_path(tail.removesuffix(".yaml"))
+        return MATRICES.path(tail.removesuffix(".yaml"))
     if not is_file_name(name):
         return recipe_path(name)
     known = packaged_files()

@@ -126,10 +126,10 @@ def list_recipes() -> list[dict[str, str]]:
 
 def list_protocols() -> list[dict[str, str]]:
     """Packaged protocols as plain data, each with the first sentence of its description."""
-    from dancekit.evaluate.protocols import load_protocol, protocol_names
+    from dancekit.evaluate.protocols import PROTOCOLS, load_protocol
 
     found = []
-    for name in protocol_names():
+    for name in PROTOCOLS.names():
         try:
             text = load_protocol(name).description.partition(". ")[0].rstrip(".") + "."
         except DancekitError as error:
@@ -140,10 +140,10 @@ def list_protocols() -> list[dict[str, str]]:
 
 def list_ablations() -> list[dict[str, str]]:
     """Packaged matrices as plain data."""
-    from dancekit.ablation.matrix import load_matrix, matrix_names
+    from dancekit.ablation.matrix import MATRICES, load_matrix
 
     found = []
-    for name in matrix_names():
+    for name in MATRICES.names():
         try:
             text = load_matrix(name).summary
         except DancekitError as error:

@@ -66,7 +66,7 @@ def find_all(name: str) -> list[str]:
         UnknownName: Nothing.
     """
     from dancekit.config import recipe_names
-    from dancekit.evaluate.protocols import protocol_names
+    from dancekit.evaluate.protocols import PROTOCOLS
     from dancekit.registry import find, kinds, list_components
     from dancekit.registry.core import did_you_mean
 
@@ -76,7 +76,7 @@ def find_all(name: str) -> list[str]:
         return [name]
     entries = dict.fromkeys(f"{entry.kind}/{entry.name}" for entry in list_components())
     everything = [*entries, *(f"recipes/{recipe}" for recipe in recipe_names())]
-    everything += [f"protocols/{protocol}" for protocol in protocol_names()]
+    everything += [f"protocols/{protocol}" for protocol in PROTOCOLS.names()]
     found = [each for each in everything if name in (each, each.partition("/")[2])]
     if found:
         return found

@@ -10,17 +10,13 @@ import io
 from pathlib import Path
 from typing import Annotated, Any, Literal, Self
 
-from pydantic import BaseModel, ConfigDict, Field, Strict, ValidationError, field_validator, model_validator
+from pydantic import BaseModel, ConfigDict, Field, Strict, field_validator, model_validator
 from ruamel.yaml import YAML
 
-from dancekit.config.explain import explain
+from dancekit.config.documents import Documents, check_document, read_document
 from dancekit.config.schema import Component
-from dancekit.config.tree import Keys, Node, follow, parse, plain
-from dancekit.errors import RecipeError, UnknownName
-from dancekit.registry.core import did_you_mean
-from dancekit.resources import data_path
 
-FOLDER = "protocols"
+PROTOCOLS = Documents("protocols", "protocol")
 
 REGIONS = ("frame", "mask", "box", "face", "hands", "body", "all")
 """Where a metric can look. Frames: all but `body` and `all`; poses: `all`, `body`, `face`, `hands`."""
@@ -167,11 +163,6 @@ class Protocol(_Model):
         return text.getvalue()
 
 
-def protocol_names() -> list[str]:
-    """Names of the packaged protocols, sorted."""
-    return sorted(path.stem for path in data_path(FOLDER).glob("*.yaml"))
-
-
 def load_protocol(name_or_path: str | Path) -> Protocol:
     """Read a protocol.
 
@@ -182,55 +173,5 @@ def load_protocol(name_or_path: str | Path) -> Protocol:
         UnknownName: There is no packaged protocol of that name.
         RecipeError: All that is wrong with the file, each with its line.
     """
-    path = _locate(name_or_path)
-    problems: list[str] = []
-    try:
-        text = path.read_text(encoding="utf-8-sig")
-    except (OSError, UnicodeDecodeError) as error:
-        raise RecipeError([f"{path}: cannot be read: {error}"]) from None
-    root = parse(text, lambda line: f"{path.name}:{line}", problems)
-    if root is None or problems:
-        raise RecipeError(problems)
-    data = plain(root)
-    try:
-        protocol = Protocol.model_validate(data)
-    except ValidationError as error:
-        raise RecipeError(
-            [f"{_place(root, keys)}: {where}: {what}" for where, keys, what in explain(error, data, Protocol)]
-        ) from None
-    if protocol.name != path.stem:
-        place = _place(root, ("name",))
-        raise RecipeError(
-            [f"{place}: name: is {protocol.name!r}, but the file is called {path.name}: results name it"]
-        )
-    return protocol
-
-
-def protocol_path(name: str) -> Path:
-    """The file of a packaged protocol.
-
-    Raises:
-        UnknownName: There is none of that name.
-    """
-    names = protocol_names()
-    if name not in names:
-        raise UnknownName(
-            f"there is no protocol {name!r}{did_you_mean(name, names)}",
-            hint=f"protocols: {', '.join(names)}; a file of your own needs its suffix: {name}.yaml",
-        )
-    return data_path(f"{FOLDER}/{name}.yaml")
-
-
-def _locate(name_or_path: str | Path) -> Path:
-    text = str(name_or_path)
-    is_file = "/" in text or "\\" in text or text.endswith((".yaml", ".yml"))
-    if isinstance(name_or_path, str) and not is_file:
-        return protocol_path(text)
-    path = Path(name_or_path)
-    if not path.is_file():
-        raise RecipeError([f"{path}: does not exist"])
-    return path
-
-
-def _place(root: Node, keys: Keys) -> str:
-    return follow(root, keys)[0].place
+    path = PROTOCOLS.locate(name_or_path)
+    return check_document(read_document(path), Protocol, path, why_named=": results name it")

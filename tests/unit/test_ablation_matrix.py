@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 
 from dancekit.ablation.arms import recipe_of, run_of
-from dancekit.ablation.matrix import Matrix, load_matrix, matrix_names
+from dancekit.ablation.matrix import MATRICES, Matrix, load_matrix
 from dancekit.config import Recipe
 from dancekit.errors import RecipeError, UnknownName
 from dancekit.evaluate.protocols import load_protocol
@@ -103,8 +103,8 @@ def test_the_papers_arms_differ_in_what_is_ablated(name: str, tmp_path: Path) ->
 
 def test_every_key_of_the_packaged_ones_has_a_comment() -> None:
     """Each key, and each override, on its line or above it, where it stands for the first time."""
-    assert {"edn-v1", "edn-v1-tiny"} <= set(matrix_names())
-    for name in matrix_names():
+    assert {"edn-v1", "edn-v1-tiny"} <= set(MATRICES.names())
+    for name in MATRICES.names():
         seen: set[str] = set()
         before = ""
         for line in data_path(f"ablations/{name}.yaml").read_text().splitlines():

@@ -9,7 +9,7 @@ import pytest
 
 from dancekit.errors import RecipeError, UnknownName, UsageError
 from dancekit.evaluate.measures import make_measures
-from dancekit.evaluate.protocols import Protocol, load_protocol, protocol_names
+from dancekit.evaluate.protocols import PROTOCOLS, Protocol, load_protocol
 
 MINE = """schema: 1
 name: mine
@@ -30,7 +30,7 @@ def write(tmp_path: Path):
 
 
 def test_the_packaged_ones() -> None:
-    assert protocol_names() == ["ablation", "cross", "disco-tiktok", "drift", "edn-v1", "paired", "self"]
+    assert PROTOCOLS.names() == ["ablation", "cross", "disco-tiktok", "drift", "edn-v1", "paired", "self"]
 
 
 @pytest.mark.parametrize("name", ["paired", "cross", "drift"])
@@ -46,7 +46,7 @@ def test_every_metric_of_the_packaged_ones_can_look_where_it_is_told(name: str) 
 
 
 def test_the_others_measure_nothing_else() -> None:
-    known = {name: load_protocol(name) for name in protocol_names()}
+    known = {name: load_protocol(name) for name in PROTOCOLS.names()}
     looked_at = {term.name for name in ("paired", "cross", "drift") for term in known[name].metrics}
     assert {term.name for protocol in known.values() for term in protocol.metrics} <= looked_at
 
@@ -65,7 +65,7 @@ def test_discos_oddities_are_said() -> None:
 
 
 def test_every_setting_goes_into_results_and_back(write) -> None:
-    for name in protocol_names():
+    for name in PROTOCOLS.names():
         protocol = load_protocol(name)
         path = write(protocol.to_yaml(), f"{name}.yaml")
         assert load_protocol(path) == protocol
