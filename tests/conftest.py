@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import os
 from pathlib import Path
 
@@ -20,6 +21,14 @@ def _own_world(tmp_path_factory: pytest.TempPathFactory, monkeypatch: pytest.Mon
     """No test reads or fills the user's cache, and none downloads."""
     monkeypatch.setenv("DANCEKIT_CACHE", str(tmp_path_factory.mktemp("cache")))
     monkeypatch.setenv("DANCEKIT_OFFLINE", "1")
+
+
+@pytest.fixture(autouse=True)
+def _own_logger() -> None:
+    """What a command line that ran in this process has set (`--quiet`, `-v`) is nothing to the next test."""
+    logger = logging.getLogger("dancekit")
+    logger.setLevel(logging.NOTSET)
+    logger.handlers.clear()
 
 
 @pytest.fixture(scope="session")

@@ -263,16 +263,18 @@ def _cost(one: _Piece, other: _Piece, detections: Sequence[Detections], rate: fl
     size = max(min(one.length, other.length), 1.0)
     there, here = one.middle[-1], other.middle[0]
     carried = min(seconds, _CARRY)
-    on = np.linalg.norm(there + _speed(one.middle[-_ENDS:], one.frames[-_ENDS:]) * carried * rate - here)
-    back = np.linalg.norm(here - _speed(other.middle[:_ENDS], other.frames[:_ENDS]) * carried * rate - there)
+    ahead = _speed(one.middle[-_ENDS:], one.frames[-_ENDS:]) * carried * rate
+    ago = _speed(other.middle[:_ENDS], other.frames[:_ENDS]) * carried * rate
+    on, back = np.linalg.norm(there + ahead - here), np.linalg.norm(here - ago - there)
     wide = 1 + seconds / 0.15  # how much less is known of where they are than in the next frame
     spread = 0.06 * size * wide
     went_on = 0.5 * ((on + back) / 2 / spread) ** 2
     turned = 0.5 * (np.linalg.norm(there - here) / spread) ** 2 + 1.0  # they stopped, or came back
+    if frames <= _GAP + 1:
+        went_on += 4 * (1 - _held_alike(one, other, (ahead + ago) / 2, detections, size))
+        turned += 4 * (1 - _held_alike(one, other, np.zeros(2), detections, size))
     taller = 0.5 * (np.log(one.length / other.length) / 0.25) ** 2 if min(one.length, other.length) > 0 else 0
     total = min(went_on, turned) + 2 * np.log(wide) + taller + _clothes_cost(one, other)
-    if frames <= _GAP + 1:
-        total += 4 * (1 - _held_alike(one, other, detections, size))
     return float(total)
 
 
@@ -284,9 +286,11 @@ def _clothes_cost(one: _Piece, other: _Piece) -> float:
     return sure * float(min(0.5 * (1 - alike) / WEAR**2, 8.0))
 
 
-def _held_alike(one: _Piece, other: _Piece, detections: Sequence[Detections], size: float) -> float:
-    """How far the joints agree at the seam, 0 to 1."""
-    before = detections[one.last].xy[one.people[-1]]
+def _held_alike(
+    one: _Piece, other: _Piece, moved: NDArray[np.float64], detections: Sequence[Detections], size: float
+) -> float:
+    """How far the joints agree at the seam, 0 to 1, if all that was unseen is that somebody moved by (2,) pixels."""
+    before = detections[one.last].xy[one.people[-1]] + moved
     after = detections[other.first].xy[other.people[0]]
     distance = np.linalg.norm(before - after, axis=-1)
     distance = distance[np.isfinite(distance)]

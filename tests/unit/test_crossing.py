@@ -47,10 +47,16 @@ def test_nobody_is_taken_for_the_other(root: Path, tmp_path: Path, backend: Blaz
     assert people.several and people.camera.kind == "still"
     for person in people.persons:
         assert person.masks is not None
-        for frame in person.frames[::9]:
+        within = []
+        for frame in person.frames:
             left, top, right, bottom = person.boxes[frame].round().astype(int)
             mask = person.masks.in_frame(int(frame)) > 127
-            assert mask[top:bottom, left:right].sum() > 0.8 * mask.sum() > 0
+            within.append((mask[top:bottom, left:right].sum(), mask.sum()))
+        inside, whole = np.array(within).T
+        assert whole.min() > 0 and inside.sum() > 0.85 * whole.sum()
+        # one frame may be worse where the pillar cuts somebody in two: there the box ends and the mask guesses on
+        seen = scene.visible[:, person.frames].min(0) > 0.95
+        assert seen.sum() > 10 and (inside > 0.8 * whole)[seen].all()
 
 
 def test_the_count_counts() -> None:
