@@ -38,7 +38,7 @@ from numpy.typing import NDArray
 
 from dancekit.build import build_painting, build_pose
 from dancekit.config import Recipe, load_recipe
-from dancekit.contracts import MattedBackground
+from dancekit.contracts import MattedBackground, State
 from dancekit.dancer import DancerInfo, component_ids, save_dancer
 from dancekit.data.framing import crop
 from dancekit.resources import data_path
@@ -78,7 +78,7 @@ def make_dancer(out: Path, recipe: Recipe, poses: PoseSequence) -> None:
     parts = build_painting(recipe, target.skeleton)
     networks = {
         f"{name}.{key}": value
-        for name, module in (("generator", parts.generator), ("face", parts.face))
+        for name, module in parts.networks.items()
         for key, value in module.state_dict().items()
     }
     info = DancerInfo(
@@ -141,7 +141,7 @@ def make_work(stage: str, source: Path, dancer_file: Path, runner: str) -> Work:
     if stage == "refine":
         image, box = torch.zeros(1, 3, *window.size[::-1]), torch.from_numpy(boxes[:1])
         return torch.inference_mode()(lambda number: painter.parts.face(image, condition, box))
-    state: list[torch.Tensor | None] = [None]
+    state: list[State | None] = [None]
     temporal, background = painter.parts.temporal, painter.parts.background
     plate = torch.zeros(1, 3, *window.size[::-1])
 

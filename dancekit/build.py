@@ -139,6 +139,14 @@ class PaintingParts:
     temporal: TemporalStrategy
     face: nn.Module
 
+    @property
+    def networks(self) -> dict[str, nn.Module]:
+        """What learns, by its name in a dancer file; a temporal strategy only if it has weights."""
+        from torch import nn
+
+        found = {"generator": self.generator, "face": self.face}
+        return found | ({"temporal": self.temporal} if isinstance(self.temporal, nn.Module) else {})
+
 
 def build_painting(recipe: Recipe, skeleton: Skeleton, device: str = "cpu") -> PaintingParts:
     """Renderer, temporal strategy, generator, background and face refiner, checked against each other.
@@ -161,8 +169,8 @@ def build_painting(recipe: Recipe, skeleton: Skeleton, device: str = "cpu") -> P
             f"renderer {recipe.renderer.name} cannot draw {skeleton.id}",
             hint=f"it draws {', '.join(renderer.spec.skeletons)}",
         )
-    temporal: TemporalStrategy = _make("temporal", recipe.temporal)
     channels = renderer.spec.channels
+    temporal: TemporalStrategy = _make("temporal", recipe.temporal, condition_channels=channels)
     background: Background = _make("background", recipe.background)
     generator = _make(
         "generator",
@@ -199,7 +207,12 @@ def build_training(recipe: Recipe, painting: PaintingParts) -> TrainingParts:
     """
     channels = painting.renderer.spec.channels
     view_channels = painting.temporal.discriminator_channels(channels)
-    discriminator = _make("discriminator", recipe.discriminator, in_channels=view_channels)
+    discriminator = _make(
+        "discriminator",
+        recipe.discriminator,
+        in_channels=view_channels,
+        frames=painting.temporal.clip_length - painting.temporal.warm_up,
+    )
     objective = build_objective(recipe.losses)
     if recipe.discriminator.name == "none" and (objective.adversarial or objective.matches_features):
         needing = [
@@ -214,7 +227,7 @@ def build_training(recipe: Recipe, painting: PaintingParts) -> TrainingParts:
             "losses match features and the discriminator hands out none",
             hint="discriminator.features=true, or take feature_matching out of losses",
         )
-    face_discriminator = _make("discriminator", recipe.face_discriminator, in_channels=channels + 3)
+    face_discriminator = _make("discriminator", recipe.face_discriminator, in_channels=channels + 3, frames=1)
     return TrainingParts(
         discriminator,
         objective,

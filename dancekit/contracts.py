@@ -14,7 +14,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any, Protocol, runtime_checkable
+from typing import TYPE_CHECKING, Any, Protocol, TypeAlias, runtime_checkable
 
 import numpy as np
 from numpy.typing import NDArray
@@ -229,7 +229,10 @@ class Generator(Protocol):
 
 
 class Discriminator(Protocol):
-    """An `nn.Module` that judges what the temporal strategy shows it. Wired: `in_channels`."""
+    """An `nn.Module` that judges what the temporal strategy shows it.
+
+    Wired: `in_channels`, and `frames`: how many frames a view holds, all conditions before all images.
+    """
 
     version: int
 
@@ -259,12 +262,22 @@ class MattedBackground(Protocol):
         ...
 
 
+State: TypeAlias = "Mapping[str, Tensor]"
+"""What a temporal strategy remembers from frame to frame: named tensors (B, ...), opaque to all others."""
+
+
 class TemporalStrategy(Protocol):
-    """Gives a generator its history, and a discriminator its view of consecutive frames."""
+    """Gives a generator its history, and a discriminator its view of consecutive frames.
+
+    One that learns is an `nn.Module` as well: its weights are trained with the generator's, and stand in the dancer
+    file as `temporal.<key>`. Wired: `condition_channels`.
+    """
 
     version: int
     clip_length: int
     """T of a training clip."""
+    warm_up: int
+    """Of these, frames that are painted first, without gradient, and judged by nobody: where a history comes from."""
 
     def generator_channels(self, condition_channels: int) -> int:
         """C of the generator's input."""
@@ -274,9 +287,17 @@ class TemporalStrategy(Protocol):
         """C of the discriminator's view."""
         ...
 
+    def start(self, condition: Tensor) -> State:
+        """The state that None stands for at a frame with this condition (B, C, H, W): zeros.
+
+        Its names and shapes are those of every state that `remember` gives, so that a compiled or exported step can
+        have the state as inputs and outputs.
+        """
+        ...
+
     def step(
-        self, generator: Callable[[Tensor], Tensor], condition: Tensor, state: Tensor | None
-    ) -> tuple[Tensor, Tensor | None]:
+        self, generator: Callable[[Tensor], Tensor], condition: Tensor, state: State | None
+    ) -> tuple[Tensor, State | None]:
         """Paint one frame.
 
         Args:
@@ -290,12 +311,28 @@ class TemporalStrategy(Protocol):
         """
         ...
 
-    def remember(self, image: Tensor, state: Tensor | None) -> Tensor | None:
+    def remember(self, image: Tensor, state: State | None) -> State | None:
         """The state after the final image of a step is known (face pasted)."""
         ...
 
     def view(self, conditions: Tensor, images: Tensor) -> Tensor:
-        """What the discriminator sees: (B, T, C, H, W) and (B, T, 3, H, W) to (B, C', H, W)."""
+        """What the discriminator sees of the T frames after the warm-up: (B, T, C, H, W) and (B, T, 3, H, W) to
+        (B, C', H, W).
+        """
+        ...
+
+
+@runtime_checkable
+class WarpingStrategy(Protocol):
+    """A temporal strategy that moves its last image along: losses may look at how."""
+
+    def motion(self, state: State) -> tuple[Tensor, Tensor]:
+        """What a step did, from the state that it returned.
+
+        Returns:
+            (B, 2, H, W) flow: what is at p was at p + flow[p] in the frame before, pixels x and y. And (B, 1, H, W)
+            the share in [0, 1] of the moved image in the result.
+        """
         ...
 
 
@@ -384,6 +421,9 @@ class LossView:
         real_features: The same of the true view, detached.
         view_mask: (B, 1, H, W) the person's mask over the frames of a view.
         frames: T, consecutive frames of one clip lie together.
+        flow: (N, 2, H, W) where the temporal strategy says that each pixel was in the frame before; None if it does
+            not say.
+        share: (N, 1, H, W) how much of each pixel it took from there.
     """
 
     fake: Tensor
@@ -393,6 +433,8 @@ class LossView:
     real_features: Sequence[Sequence[Tensor]]
     view_mask: Tensor
     frames: int = 1
+    flow: Tensor | None = None
+    share: Tensor | None = None
 
 
 class Loss(Protocol):

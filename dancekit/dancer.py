@@ -2,8 +2,8 @@
 
 The header alone says everything but the weights: the resolved recipe, `name@version` of every component, the
 skeleton, the window, licence, consent, training record and metrics. The tensors are `generator.*`, `face.*`,
-the target's poses (`target.xy`, `target.score`: any normalizer can be fitted later) and the clean plate as PNG
-bytes (`plate.png`). Reading the header needs no torch. Every key and tensor stands in `docs/dancer-format.md`.
+`temporal.*` (a strategy that learns), the target's poses (`target.xy`, `target.score`: any normalizer can be fitted
+later) and the clean plate as PNG bytes (`plate.png`). Reading the header needs no torch. Every key and tensor stands in `docs/dancer-format.md`.
 """
 
 from __future__ import annotations
@@ -43,7 +43,7 @@ LARGEST_TARGET_TRACK = 4096
 PAINTING = ("pose", "normalizer", "renderer", "generator", "background", "temporal", "face")
 """Components that must be the same, version and all, when a dancer is used."""
 
-NETWORKS = ("generator", "face")
+NETWORKS = ("generator", "face", "temporal")
 """Prefixes of the tensors that are weights."""
 
 _LOG = logging.getLogger(__name__)
@@ -259,7 +259,7 @@ def save_dancer(
     Args:
         path: Where to; replaced atomically.
         info: The header; its `storage` and `distributions` are set here.
-        networks: Tensors named `generator.<key>` and `face.<key>`.
+        networks: Tensors named `generator.<key>`, `face.<key>` and `temporal.<key>`.
         target: The target's filtered poses, in pixels of the clip.
         plate_png: The clean plate, PNG-encoded RGB at the clip's resolution.
         dtype: Storage of floating-point weights: fp32, fp16 (half the size; 1e-3 relative rounding) or int8 (a
@@ -297,7 +297,7 @@ def file_metadata(info: DancerInfo, header: Mapping[str, Any], *, title: str) ->
 
 
 def network_shapes(path: str | os.PathLike[str]) -> dict[str, list[int]]:
-    """Shapes of the weights by name (`generator.<key>`, `face.<key>`), from the header alone."""
+    """Shapes of the weights by name (`generator.<key>`, `face.<key>`, `temporal.<key>`), from the header alone."""
     return {
         name: list(tensor.shape)
         for name, tensor in read_header(path).tensors.items()

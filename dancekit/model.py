@@ -12,7 +12,7 @@ import torch
 from numpy.typing import NDArray
 
 from dancekit.build import PaintingParts
-from dancekit.contracts import MattedBackground, RendererSpec
+from dancekit.contracts import MattedBackground, RendererSpec, State
 from dancekit.types import Skeleton
 
 Network = Callable[[torch.Tensor], torch.Tensor]
@@ -32,7 +32,7 @@ class Painted:
 
     image: torch.Tensor
     matte: torch.Tensor | None
-    state: torch.Tensor | None
+    state: State | None
 
     def to_uint8(self) -> NDArray[np.uint8]:
         """(h, w, 3) uint8 RGB."""
@@ -80,8 +80,8 @@ class Painter:
         self._plate = (
             torch.from_numpy(plate.copy()).permute(2, 0, 1)[None].float().div(127.5).sub(1).to(device)
         )
-        parts.generator.eval()
-        parts.face.eval()
+        for each in parts.networks.values():
+            each.eval()
 
     def paint(
         self, xy: NDArray[np.float32], score: NDArray[np.float32], *, cuts: Collection[int] = ()
@@ -133,7 +133,7 @@ class Painter:
         self,
         condition: torch.Tensor,
         box: NDArray[np.float32],
-        state: torch.Tensor | None,
+        state: State | None,
         *,
         observe: Callable[[str, float], None] | None = None,
     ) -> Painted:

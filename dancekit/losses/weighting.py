@@ -19,7 +19,7 @@ def weighted_mean(error: Tensor, mask: Tensor, *, where: Mask, background: float
     constant error gives the same number with and without a mask.
 
     Args:
-        error: (B, C, h, w), any resolution.
+        error: (B n, C, h, w), any resolution; n looks at each sample lie together.
         mask: (B, 1, H, W) in [0, 1], 1 = the person; averaged by area to (h, w).
         where: `none` for the plain mean, `person` for the weighted one.
         background: Weight outside of the mask. With 0, a sample without a person contributes 0.
@@ -29,8 +29,10 @@ def weighted_mean(error: Tensor, mask: Tensor, *, where: Mask, background: float
     """
     if where == "none":
         return error.mean()
-    if mask.shape[0] != error.shape[0]:
+    if error.shape[0] % mask.shape[0]:
         raise ValueError(f"{mask.shape[0]} masks do not fit {error.shape[0]} samples")
+    if (looks := error.shape[0] // mask.shape[0]) > 1:
+        mask = mask.repeat_interleave(looks, 0)
     small = F.adaptive_avg_pool2d(mask.to(error.dtype), (error.shape[-2], error.shape[-1]))
     weight = background + (1.0 - background) * small
     total = weight.sum((1, 2, 3)).clamp_min(1e-6) * error.shape[1]

@@ -40,6 +40,7 @@ BUILTIN: dict[str, dict[str, str]] = {
         "multiscale": "dancekit.discriminators.multiscale:MultiscaleDiscriminator",
         "patch": "dancekit.discriminators.patch:PatchDiscriminator",
         "pixel": "dancekit.discriminators.pixel:PixelDiscriminator",
+        "multiscale_temporal": "dancekit.discriminators.multiscale_temporal:MultiscaleTemporalDiscriminator",
         "none": "dancekit.discriminators.none:NoDiscriminator",
     },
     "loss": {
@@ -50,6 +51,7 @@ BUILTIN: dict[str, dict[str, str]] = {
         "l1": "dancekit.losses.reconstruction:L1",
         "perceptual": "dancekit.losses.perceptual:Perceptual",
         "pose_consistency": "dancekit.losses.pose_consistency:PoseConsistency",
+        "flow": "dancekit.losses.flow:Flow",
     },
     "background": {
         "painted": "dancekit.backgrounds.painted:Painted",
@@ -58,6 +60,8 @@ BUILTIN: dict[str, dict[str, str]] = {
     "temporal": {
         "single": "dancekit.temporal.single:Single",
         "previous_frame": "dancekit.temporal.previous_frame:PreviousFrame",
+        "flow_warp": "dancekit.temporal.flow_warp:FlowWarp",
+        "recurrent": "dancekit.temporal.recurrent:Recurrent",
     },
     "face": {
         "none": "dancekit.faces.none:NoFace",

@@ -7,6 +7,9 @@ from collections.abc import Callable
 import torch
 from torch import Tensor
 
+from dancekit.contracts import State
+from dancekit.temporal.history import clip_view, no_image
+
 
 class PreviousFrame:
     """Conditions on the previous painted frame and shows the discriminator pairs (Chan et al. 2019, section
@@ -21,6 +24,7 @@ class PreviousFrame:
 
     version = 1
     clip_length = 2
+    warm_up = 0
 
     def __init__(self, *, detach: bool = False) -> None:
         self.detach = detach
@@ -33,24 +37,22 @@ class PreviousFrame:
         """C of the discriminator's view: two conditions, two images."""
         return 2 * condition_channels + 6
 
+    def start(self, condition: Tensor) -> State:
+        """`image`: zeros (B, 3, H, W)."""
+        return {"image": no_image(condition)}
+
     def step(
-        self, generator: Callable[[Tensor], Tensor], condition: Tensor, state: Tensor | None
-    ) -> tuple[Tensor, Tensor | None]:
+        self, generator: Callable[[Tensor], Tensor], condition: Tensor, state: State | None
+    ) -> tuple[Tensor, State | None]:
         """Paint one frame from (B, C, H, W) and the previous image (None: zeros); the state is the image."""
-        if state is None:
-            batch, _, height, width = condition.shape
-            state = condition.new_zeros(batch, 3, height, width)
-        image = generator(torch.cat([condition, state.to(condition.dtype)], 1))
+        state = self.start(condition) if state is None else state
+        image = generator(torch.cat([condition, state["image"].to(condition.dtype)], 1))
         return image, self.remember(image, state)
 
-    def remember(self, image: Tensor, state: Tensor | None) -> Tensor | None:
+    def remember(self, image: Tensor, state: State | None) -> State | None:
         """The image, final now, is what the next frame is told of."""
-        return image.detach() if self.detach else image
+        return {"image": image.detach() if self.detach else image}
 
     def view(self, conditions: Tensor, images: Tensor) -> Tensor:
         """(B, 2, C, H, W) and (B, 2, 3, H, W) to (B, 2 C + 6, H, W): s0, s1, I0, I1."""
-        if conditions.shape[1] != 2 or images.shape[1] != 2:
-            raise ValueError(
-                f"a view has 2 frames, got {conditions.shape[1]} conditions and {images.shape[1]} images"
-            )
-        return torch.cat([conditions.flatten(1, 2), images.flatten(1, 2)], 1)
+        return clip_view(conditions, images, 2)

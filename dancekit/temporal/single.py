@@ -4,8 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
-import torch
 from torch import Tensor
+
+from dancekit.contracts import State
+from dancekit.temporal.history import clip_view
 
 
 class Single:
@@ -13,6 +15,7 @@ class Single:
 
     version = 1
     clip_length = 1
+    warm_up = 0
 
     def generator_channels(self, condition_channels: int) -> int:
         """C of the generator's input."""
@@ -22,20 +25,20 @@ class Single:
         """C of the discriminator's view."""
         return condition_channels + 3
 
+    def start(self, condition: Tensor) -> State:
+        """Nothing is remembered."""
+        return {}
+
     def step(
-        self, generator: Callable[[Tensor], Tensor], condition: Tensor, state: Tensor | None
-    ) -> tuple[Tensor, Tensor | None]:
+        self, generator: Callable[[Tensor], Tensor], condition: Tensor, state: State | None
+    ) -> tuple[Tensor, State | None]:
         """Paint one frame from (B, C, H, W); the state is always None."""
         return generator(condition), None
 
-    def remember(self, image: Tensor, state: Tensor | None) -> Tensor | None:
+    def remember(self, image: Tensor, state: State | None) -> State | None:
         """Nothing."""
         return None
 
     def view(self, conditions: Tensor, images: Tensor) -> Tensor:
         """(B, 1, C, H, W) and (B, 1, 3, H, W) to (B, C + 3, H, W): condition, image."""
-        if conditions.shape[1] != 1 or images.shape[1] != 1:
-            raise ValueError(
-                f"a view has 1 frame, got {conditions.shape[1]} conditions and {images.shape[1]} images"
-            )
-        return torch.cat([conditions[:, 0], images[:, 0]], 1)
+        return clip_view(conditions, images, 1)

@@ -35,6 +35,11 @@ class Batch:
     plate: Tensor
     boxes: Tensor
 
+    def __getitem__(self, frames: slice) -> Batch:
+        """Some frames of every clip."""
+        conditions, real, mask = (each[:, frames] for each in (self.conditions, self.real, self.mask))
+        return Batch(conditions, real, mask, self.plate, self.boxes[:, frames])
+
 
 def draw_clips(
     data: TrainingSet,

@@ -137,7 +137,7 @@ def write_dancer(path: Path, state: TrainingState, info: DancerInfo) -> str:
     """Write the averaged weights as a dancer file, and the critic beside it; returns the dancer's sha256."""
     networks = {
         f"{name}.{key}": value
-        for name in ("generator", "face")
+        for name in state.averages
         for key, value in state.averages[name].shadow.items()
     }
     data = state.data

@@ -16,7 +16,7 @@ from torch import Tensor, nn
 
 from dancekit.build import PaintingParts, TrainingParts, build_augmentations, build_painting, build_training
 from dancekit.config import Recipe, Stage
-from dancekit.contracts import Augmentation, LossView
+from dancekit.contracts import Augmentation, LossView, State, WarpingStrategy
 from dancekit.convolutions import has_winograd, use_winograd
 from dancekit.data.framing import crop
 from dancekit.data.training_set import TrainingSet
@@ -60,7 +60,7 @@ class TrainingState:
             "discriminator": self.training.discriminator.to(device),
             "face": self.painting.face.to(device),
             "face_discriminator": self.training.face_discriminator.to(device),
-        }
+        } | {name: each.to(device) for name, each in self.painting.networks.items() if name == "temporal"}
         settings = recipe.train.optimizer
         self.optimizers = {
             name: torch.optim.Adam(
@@ -79,7 +79,7 @@ class TrainingState:
         self.use_winograd(choose_winograd(recipe.train.winograd, device, self._by_convolutions()))
         self.precision = choose_precision(recipe.train.precision, device)
         self.share_pass = True
-        self.averages = {name: EMA(self.networks[name], recipe.train.ema) for name in ("generator", "face")}
+        self.averages = {name: EMA(each, recipe.train.ema) for name, each in self.painting.networks.items()}
         self._starts = data.starts(self.painting.temporal.clip_length, hold_out=recipe.train.hold_out)
         self._batches = Prefetcher(self._make_batches, depth=recipe.train.prefetch, end=recipe.train.steps)
 
@@ -146,8 +146,7 @@ class TrainingState:
     @contextmanager
     def painter(self) -> Iterator[Painter]:
         """Within the block a painter with the averaged weights."""
-        generator, face = self.networks["generator"], self.networks["face"]
-        with self.averages["generator"].applied(generator), self.averages["face"].applied(face):
+        with self._averaged(*self.averages):
             plate = crop(self.data.plate, self.data.window)
             yield Painter(self.painting, self.data.target.skeleton, plate, self.device)
 
@@ -233,22 +232,60 @@ class TrainingState:
 
     # ---- painting ------------------------------------------------------------------------------------------
 
+    @property
+    def _body(self) -> list[str]:
+        """The networks that paint a frame before its face is refined."""
+        return [name for name in ("generator", "temporal") if name in self.averages]
+
+    @contextmanager
+    def _averaged(self, *names: str) -> Iterator[None]:
+        """Within the block these networks have their averaged weights."""
+        with ExitStack() as stack:
+            for name in names:
+                stack.enter_context(self.averages[name].applied(self.networks[name]))
+            yield
+
     def _paint(self, batch: Batch, *, faces: bool = False) -> Tensor:
         """Paint all frames of the clips, (B, T, 3, H, W); with faces each goes into the next frame refined."""
+        return self._paint_on(batch, None, faces=faces)[0]
+
+    def _warmed(self, batch: Batch, *, faces: bool = False) -> tuple[Batch, State | None]:
+        """The frames of the clips that are judged, and the state after those before them."""
+        count = self.painting.temporal.warm_up
+        if not count:
+            return batch, None
+        with torch.no_grad():
+            _, _, state = self._paint_on(batch[:count], None, faces=faces)
+        return batch[count:], state
+
+    def _paint_on(
+        self, batch: Batch, state: State | None, *, faces: bool = False
+    ) -> tuple[Tensor, dict[str, Tensor], State | None]:
+        """Paint all frames of the clips after those of a state.
+
+        Returns:
+            (B, T, 3, H, W); what losses may know of the temporal strategy: `flow` and `share` (B, T, ., H, W), if it
+            moves images; and the state after the last frame.
+        """
         temporal = self.painting.temporal
 
         def generate(condition: Tensor) -> Tensor:
             output = at_least_single(self.networks["generator"](condition))
             return self.painting.background.compose(output, batch.plate)
 
-        images, state = [], None
+        images, flows, shares = [], [], []
         for t in range(batch.conditions.shape[1]):
             image, state = temporal.step(generate, batch.conditions[:, t], state)
+            if isinstance(temporal, WarpingStrategy) and state is not None:
+                flow, share = temporal.motion(state)
+                flows.append(flow)
+                shares.append(share)
             if faces:
                 image = self.networks["face"](image, batch.conditions[:, t], batch.boxes[:, t])
                 state = temporal.remember(image, state)
             images.append(image)
-        return torch.stack(images, 1)
+        seen = {"flow": torch.stack(flows, 1), "share": torch.stack(shares, 1)} if flows else {}
+        return torch.stack(images, 1), seen, state
 
     # ---- what is judged ------------------------------------------------------------------------------------
 
@@ -256,18 +293,23 @@ class TrainingState:
         """Train the generator on whole frames."""
 
         def judge(batch: Batch) -> list[Judgement]:
-            return [self._of_frames(batch, self._paint(batch))]
+            batch, state = self._warmed(batch)
+            fake, motion, _ = self._paint_on(batch, state)
+            return [self._of_frames(batch, fake, motion)]
 
-        return self._learn(judge, batches, ["generator"], ["discriminator"])
+        return self._learn(judge, batches, self._learners(self._body), ["discriminator"])
+
+    def _learners(self, names: Sequence[str]) -> list[str]:
+        """Those of these networks that have weights."""
+        return [name for name in names if name in self.optimizers]
 
     def _face_crops(self, batches: Sequence[Batch]) -> dict[str, float]:
         """Train the face refiner on what the finished (averaged, frozen) generator paints, faces alone."""
         if "face" not in self.optimizers:
             return {}
-        generator = self.networks["generator"]
 
         def judge(batch: Batch) -> list[Judgement]:
-            with torch.no_grad(), self.averages["generator"].applied(generator):
+            with torch.no_grad(), self._averaged(*self._body):
                 painted = self._paint(batch).flatten(0, 1)
             boxes, conditions = batch.boxes.flatten(0, 1), batch.conditions.flatten(0, 1)
             seen = boxes.isfinite().all(1)
@@ -285,22 +327,24 @@ class TrainingState:
         The refined face is pasted before the next frame is painted, the whole frames are judged, and so are the
         faces, frame by frame. A generator that does not learn stands still with its averaged weights.
         """
-        painters = [
-            name for name in ("generator", "face") if name in stage.modules and name in self.optimizers
-        ]
+        learns = "generator" in stage.modules
+        painters = self._learners(
+            [*(self._body if learns else []), *(["face"] if "face" in stage.modules else [])]
+        )
         critics = ["discriminator"] if {"generator", "discriminator"} & set(stage.modules) else []
         critics += ["face_discriminator"] if "face" in stage.modules else []
-        generator = self.networks["generator"]
         with ExitStack() as stack:
-            if "generator" not in stage.modules:
-                stack.enter_context(self.averages["generator"].applied(generator))
-                generator.requires_grad_(False)
-                stack.callback(generator.requires_grad_, True)
+            if not learns:
+                stack.enter_context(self._averaged(*self._body))
+                for name in self._body:
+                    self.networks[name].requires_grad_(False)
+                    stack.callback(self.networks[name].requires_grad_, True)
             return self._learn(self._judge_frames_and_faces, batches, painters, critics)
 
     def _judge_frames_and_faces(self, batch: Batch) -> list[Judgement]:
-        fake = self._paint(batch, faces=True)
-        judgements = [self._of_frames(batch, fake)]
+        batch, state = self._warmed(batch, faces=True)
+        fake, motion, _ = self._paint_on(batch, state, faces=True)
+        judgements = [self._of_frames(batch, fake, motion)]
         length = fake.shape[1]
         for t in range(length):
             seen = batch.boxes[:, t].isfinite().all(1)
@@ -316,7 +360,7 @@ class TrainingState:
                 )
         return judgements
 
-    def _of_frames(self, batch: Batch, fake: Tensor) -> Judgement:
+    def _of_frames(self, batch: Batch, fake: Tensor, motion: dict[str, Tensor]) -> Judgement:
         temporal = self.painting.temporal
         view = LossView(
             fake=fake.flatten(0, 1),
@@ -326,6 +370,7 @@ class TrainingState:
             real_features=[],
             view_mask=batch.mask.amax(1),
             frames=fake.shape[1],
+            **{name: value.flatten(0, 1) for name, value in motion.items()},
         )
         return Judgement(
             "discriminator",

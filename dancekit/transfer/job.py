@@ -27,6 +27,7 @@ from numpy.typing import NDArray
 
 from dancekit import __version__
 from dancekit.config import Component
+from dancekit.contracts import State
 from dancekit.data.coverage import Coverage
 from dancekit.data.files import write_whole
 from dancekit.data.masks import MaskTrack
@@ -318,6 +319,7 @@ class _Job:
             "side_by_side": self.options.side_by_side,
             "cuts": sorted({*self.options.cuts, *parts[0].poses.cuts}),
             "segment": resume.SEGMENT,
+            "states": "by name",
             "made_by": [__version__, torch.__version__, av.__version__, torch.get_num_threads()],
         }
 
@@ -355,7 +357,7 @@ class _Job:
 
     def _shown(
         self, line: Pipeline, parts: Sequence[Part], montage: Montage | None, kept: Parts
-    ) -> Iterator[tuple[list[Image], list[torch.Tensor | None]]]:
+    ) -> Iterator[tuple[list[Image], list[State | None]]]:
         """From the first frame that is still to be made on: the pictures of all results, and what comes after."""
         first, count = kept.first, kept.frames
         xy = [part.dancer.info.window.to_window(part.moved.xy) for part in parts]
@@ -384,7 +386,7 @@ class _Job:
 
         def compose(
             item: tuple[list[Painted], Image | None],
-        ) -> tuple[list[Image], list[torch.Tensor | None]]:
+        ) -> tuple[list[Image], list[State | None]]:
             several, source = item
             pictures = [
                 part.composer(each.to_uint8(), each.matte_to_uint8())
@@ -404,13 +406,13 @@ class _Job:
         drawn: Iterator[tuple[torch.Tensor, ...]],
         boxes: Sequence[NDArray[np.float32]],
         first: int,
-        states: list[torch.Tensor | None],
+        states: list[State | None],
     ) -> Iterator[list[Painted]]:
         """All dancers at one frame, then at the next: the frames of one dancer depend on each other."""
         cuts = frozenset({*self.options.cuts, *parts[0].poses.cuts})
         painters = [part.dancer.painter for part in parts]
         states = [
-            None if state is None else state.to(painter.device)
+            None if state is None else {key: value.to(painter.device) for key, value in state.items()}
             for state, painter in zip(states, painters, strict=True)
         ]
         for number, conditions in enumerate(drawn, first):

@@ -244,7 +244,7 @@ def _load_networks(path: Path, info: DancerInfo, device: str) -> PaintingParts:
 
     with torch.device("meta"):
         parts = build_painting(_to_paint(info.recipe), get_skeleton(info.skeleton), device)
-    networks = {"generator": parts.generator, "face": parts.face}
+    networks = parts.networks
     expected = {
         f"{name}.{key}": list(value.shape)
         for name, module in networks.items()

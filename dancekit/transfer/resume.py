@@ -21,6 +21,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from dancekit.contracts import State
 from dancekit.data.files import write_whole
 from dancekit.errors import UsageError
 from dancekit.weights.header import read_tensors, write_safetensors
@@ -83,19 +84,22 @@ class Parts:
     def _state(self, segment: int) -> Path:
         return self.folder / f"{segment:05d}.safetensors"
 
-    def states(self, dancers: int) -> list[Tensor | None]:
+    def states(self, dancers: int) -> list[State | None]:
         """What each dancer's temporal strategy is told at the first frame that is still to be made."""
         if not self.done:
             return [None] * dancers
-        found = read_tensors(self._state(self.done - 1))
-        return [found.get(str(number)) for number in range(dancers)]
+        states: list[dict[str, Tensor]] = [{} for _ in range(dancers)]
+        for name, value in read_tensors(self._state(self.done - 1)).items():
+            number, _, key = name.partition(".")
+            states[int(number)][key] = value
+        return [state or None for state in states]
 
-    def finish_segment(self, states: Sequence[Tensor | None]) -> None:
+    def finish_segment(self, states: Sequence[State | None]) -> None:
         """The segment is written: remember what comes after it."""
         tensors = {
-            str(number): state.detach().cpu().contiguous()
+            f"{number}.{key}": value.detach().cpu().contiguous()
             for number, state in enumerate(states)
-            if state is not None
+            for key, value in (state or {}).items()
         }
         write_safetensors(self._state(self.done), tensors, {"format": "pt"})
         self.done += 1

@@ -49,7 +49,7 @@ def test_previous_frame_feeds_back_the_final_image_and_starts_with_zeros():
     conditions = torch.randn(2, 2, 4, 6, 8)
     first, state = strategy.step(generator, conditions[:, 0], None)
     assert torch.equal(generator.inputs[0][:, :4], conditions[:, 0]) and not generator.inputs[0][:, 4:].any()
-    assert torch.equal(state, first)
+    assert torch.equal(state["image"], first)
     refined = first + 1
     second, _ = strategy.step(generator, conditions[:, 1], strategy.remember(refined, state))
     assert torch.equal(generator.inputs[1], torch.cat([conditions[:, 1], refined], 1))
@@ -78,7 +78,7 @@ def test_views_of_another_length_are_refused(strategy):
 
 def test_double_precision_stays():
     image, state = PreviousFrame().step(Recorder().double(), torch.zeros(1, 3, 2, 2).double(), None)
-    assert image.dtype == state.dtype == torch.float64
+    assert image.dtype == state["image"].dtype == torch.float64
 
 
 @pytest.mark.shared
