@@ -7,7 +7,7 @@ the parts fit is checked before any weight exists.
 from __future__ import annotations
 
 import inspect
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -27,6 +27,7 @@ from dancekit.contracts import (
     PoseNetwork,
     Renderer,
     TemporalStrategy,
+    WarpingStrategy,
 )
 from dancekit.errors import IncompatibleParts, UsageError
 from dancekit.licences import check_licence, check_licences
@@ -227,13 +228,27 @@ def build_training(recipe: Recipe, painting: PaintingParts) -> TrainingParts:
             "losses match features and the discriminator hands out none",
             hint="discriminator.features=true, or take feature_matching out of losses",
         )
+    if not isinstance(painting.temporal, WarpingStrategy):
+        _without_flow(recipe.losses, objective, f"temporal={recipe.temporal.name}")
+    face_objective = build_objective(recipe.face_losses)
+    _without_flow(recipe.face_losses, face_objective, "a face")
     face_discriminator = _make("discriminator", recipe.face_discriminator, in_channels=channels + 3, frames=1)
     return TrainingParts(
         discriminator,
         objective,
         face_discriminator,
-        build_objective(recipe.face_losses),
+        face_objective,
     )
+
+
+def _without_flow(terms: Sequence[LossTerm], objective: Objective, where: str) -> None:
+    """Refuse losses that look at a predicted flow where there is none."""
+    for term, (_, _, loss) in zip(terms, objective.terms, strict=True):
+        if getattr(loss, "needs_flow", False):
+            raise IncompatibleParts(
+                f"loss {term.name} needs a temporal strategy that predicts a flow, and {where} does not",
+                hint=f"temporal=flow_warp, or take {term.name} out of the losses",
+            )
 
 
 def check_parts(recipe: Recipe, skeleton: Skeleton) -> None:

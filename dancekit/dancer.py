@@ -3,7 +3,8 @@
 The header alone says everything but the weights: the resolved recipe, `name@version` of every component, the
 skeleton, the window, licence, consent, training record and metrics. The tensors are `generator.*`, `face.*`,
 `temporal.*` (a strategy that learns), the target's poses (`target.xy`, `target.score`: any normalizer can be fitted
-later) and the clean plate as PNG bytes (`plate.png`). Reading the header needs no torch. Every key and tensor stands in `docs/dancer-format.md`.
+later) and the clean plate as PNG bytes (`plate.png`). Reading the header needs no torch. Every key and tensor
+stands in `docs/dancer-format.md`.
 """
 
 from __future__ import annotations

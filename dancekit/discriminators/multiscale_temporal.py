@@ -95,5 +95,8 @@ class MultiscaleTemporalDiscriminator(nn.Module):
 
 def _by_frame(view: Tensor, frames: int) -> tuple[Tensor, Tensor]:
     """(B, T (C + 3), H, W) to conditions (B, T, C, H, W) and images (B, T, 3, H, W)."""
+    batch, _, height, width = view.shape
     conditions, images = view[:, : -3 * frames], view[:, -3 * frames :]
-    return conditions.unflatten(1, (frames, -1)), images.unflatten(1, (frames, 3))
+    return conditions.reshape(batch, frames, -1, height, width), images.reshape(
+        batch, frames, 3, height, width
+    )

@@ -38,6 +38,7 @@ class Flow:
     """
 
     version = 1
+    needs_flow = True
 
     def __init__(
         self,
@@ -64,7 +65,7 @@ class Flow:
                 hint="temporal=flow_warp, or take flow out of losses",
             )
         real, flow, mask = (
-            each.unflatten(0, (-1, view.frames)) for each in (view.real, view.flow, view.mask)
+            each.reshape(-1, view.frames, *each.shape[1:]) for each in (view.real, view.flow, view.mask)
         )
         before, now = real[:, :-1].flatten(0, 1), real[:, 1:].flatten(0, 1)
         flow, mask = flow[:, 1:].flatten(0, 1), mask[:, 1:].flatten(0, 1)

@@ -31,8 +31,8 @@ class ConvGRU(nn.Module):
     def forward(self, x: Tensor, memory: Tensor) -> Tensor:
         """(B, C, h, w) each to the new memory, (B, C, h, w) in (-1, 1)."""
         update, reset = self.gates(torch.cat([x, memory], 1)).sigmoid().chunk(2, 1)
-        new = self.candidate(torch.cat([x, reset * memory], 1)).tanh()
-        return (1 - update) * memory + update * new
+        new: Tensor = self.candidate(torch.cat([x, reset * memory], 1)).tanh()
+        return (1 - update) * memory + update * new  # type: ignore[no-any-return]
 
 
 class Recurrent(nn.Module):

@@ -47,7 +47,7 @@ def make_dancer(path: Path, *, seed: int = 0, changes: tuple[str, ...] = ()) -> 
     parts = build_painting(recipe, target.skeleton)
     networks = {
         f"{name}.{key}": value * 4
-        for name, module in (("generator", parts.generator), ("face", parts.face))
+        for name, module in parts.networks.items()
         for key, value in module.state_dict().items()
     }
     window = Window.around(target.xy, size=recipe.size, frame_size=FRAME)
