@@ -131,6 +131,20 @@ class Filter(Protocol):
 
 
 @runtime_checkable
+class CausalFilter(Filter, Protocol):
+    """A filter of which a frame depends on itself and on earlier frames only: it can run live."""
+
+    def stream(self) -> Callable[[PoseSequence], PoseSequence]:
+        """A filter for one clip that is still being filmed.
+
+        Returns:
+            A function that takes the clip's frames in order, in pieces of any length, and returns them filtered:
+            together the same as `self(clip)`.
+        """
+        ...
+
+
+@runtime_checkable
 class Normalizer(Protocol):
     """Moves poses of the source to the body and place of the target (retargeting)."""
 

@@ -37,8 +37,10 @@ class UsageError(DancekitError):
 class OutputExists(UsageError):
     """A file or folder would be overwritten."""
 
-    def __init__(self, path: Path) -> None:
-        super().__init__(f"{path} exists already", hint="choose another --out, or add --force to replace it")
+    def __init__(self, path: Path, *, option: str = "--out") -> None:
+        super().__init__(
+            f"{path} exists already", hint=f"choose another {option}, or add --force to replace it"
+        )
 
 
 class RecipeError(DancekitError):

@@ -41,6 +41,7 @@ COMMANDS: dict[str, Lazy] = {
     "dance": Lazy("dancekit.cli.dance:dance", "All in one: TARGET dances what SOURCE dances.", _START),
     "train": Lazy("dancekit.cli.train:train", "Train a dancer on a video of the target.", _WORK),
     "transfer": Lazy("dancekit.cli.transfer:transfer", "Paint a dancer doing the dance of a video.", _WORK),
+    "live": Lazy("dancekit.cli.live:live", "A camera's dance, painted while it is danced.", _WORK),
     "check": Lazy(
         "dancekit.cli.check:check", "Say whether a video will do as a target, and what else to film.", _WORK
     ),

@@ -141,13 +141,16 @@ def read_rate(text: str) -> Fraction:
     return rate
 
 
-def check_output(path: Path, *, force: bool, suffixes: tuple[str, ...] = _VIDEO) -> Path:
+def check_output(
+    path: Path, *, force: bool, suffixes: tuple[str, ...] = _VIDEO, option: str = "--out"
+) -> Path:
     """Refuse an output before any work is done: taken already, a folder, of a wrong kind, or not writable.
 
     Args:
         path: Where the result is to go.
         force: Whether a file there may be replaced.
         suffixes: Those that are possible.
+        option: What named it, for messages.
 
     Returns:
         The path.
@@ -157,16 +160,16 @@ def check_output(path: Path, *, force: bool, suffixes: tuple[str, ...] = _VIDEO)
         UsageError: It cannot be the name of this kind of file.
     """
     if path.suffix.lower() not in suffixes:
-        raise UsageError(f"--out {path}: the name must end in {' or '.join(filter(None, suffixes))}")
+        raise UsageError(f"{option} {path}: the name must end in {' or '.join(filter(None, suffixes))}")
     if path.is_dir() and "" not in suffixes:
         raise UsageError(
-            f"--out {path} is a folder", hint=f"name a file, such as {path / ('out' + suffixes[0])}"
+            f"{option} {path} is a folder", hint=f"name a file, such as {path / ('out' + suffixes[0])}"
         )
     if path.exists() and not force:
-        raise OutputExists(path)
+        raise OutputExists(path, option=option)
     for parent in path.absolute().parents:
         if parent.exists():
             if not parent.is_dir():
-                raise UsageError(f"--out {path}: {parent} is a file, not a folder")
+                raise UsageError(f"{option} {path}: {parent} is a file, not a folder")
             break
     return path

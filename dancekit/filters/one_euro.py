@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import Annotated
 
 import numpy as np
@@ -65,24 +65,49 @@ class OneEuro:
 
     def __call__(self, poses: PoseSequence) -> PoseSequence:
         """Smooth; the same joints are there as before."""
-        return self._parts.apply(self._filter, poses)
+        return self._parts.apply(_Follower(self), poses)
 
-    def _filter(self, poses: PoseSequence) -> PoseSequence:
-        side, time = float(max(poses.size)), poses.seconds - poses.seconds[:1]
-        strength = strengths(poses.skeleton, self.strength)
-        cutoff = self.cutoff / np.maximum(strength, 1e-9)[:, None]
-        beta = self.beta / np.maximum(strength, 1e-9)[:, None]
+    def stream(self) -> Callable[[PoseSequence], PoseSequence]:
+        """A filter for a clip that is still being filmed: takes it piece by piece, with the same result to the bit."""
+        whole, parts = _Follower(self), self._parts.streams()
+        return lambda poses: parts.apply(whole, poses)
+
+
+class _Follower:
+    """What is remembered of the frames so far."""
+
+    def __init__(self, settings: OneEuro) -> None:
+        self._settings = settings
+        self._began: float | None = None
+        self._time = 0.0
+        self._out = self._speed = np.zeros(0)
+        self._valid = np.zeros(0, bool)
+
+    def __call__(self, poses: PoseSequence) -> PoseSequence:
+        """The next frames, smoothed."""
+        if not len(poses):
+            return poses
+        settings, side, seconds = self._settings, float(max(poses.size)), poses.seconds
+        if self._began is None:
+            self._began = float(seconds[0])
+        strength = strengths(poses.skeleton, settings.strength)
+        cutoff = settings.cutoff / np.maximum(strength, 1e-9)[:, None]
+        beta = settings.beta / np.maximum(strength, 1e-9)[:, None]
         raw, valid = poses.xy.astype(np.float64) / side, poses.valid
         out = raw.copy()
-        speed = np.zeros(raw.shape[1:])
-        for frame in range(1, len(raw)):
-            step = float(time[frame] - time[frame - 1])
-            goes_on = (valid[frame] & valid[frame - 1])[:, None]
-            change = np.where(goes_on, (raw[frame] - out[frame - 1]) / step, 0.0)
-            speed = np.where(goes_on, speed + _gain(self.derivative, step) * (change - speed), 0.0)
-            gain = _gain(cutoff + beta * np.abs(speed), step)
-            smooth = out[frame - 1] + gain * (raw[frame] - out[frame - 1])
-            out[frame] = np.where(goes_on & (strength[:, None] > 0), smooth, raw[frame])
+        for frame, time in enumerate(seconds - self._began):
+            if len(self._out):
+                step = float(time - self._time)
+                goes_on = (valid[frame] & self._valid)[:, None]
+                change = np.where(goes_on, (raw[frame] - self._out) / step, 0.0)
+                speed = self._speed + _gain(settings.derivative, step) * (change - self._speed)
+                self._speed = np.where(goes_on, speed, 0.0)
+                gain = _gain(cutoff + beta * np.abs(self._speed), step)
+                smooth = self._out + gain * (raw[frame] - self._out)
+                out[frame] = np.where(goes_on & (strength[:, None] > 0), smooth, raw[frame])
+            else:
+                self._speed = np.zeros(raw.shape[1:])
+            self._out, self._valid, self._time = out[frame], valid[frame], float(time)
         return poses.replace(xy=(out * side).astype(np.float32))
 
 

@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from typing import Any, Literal, Protocol, get_type_hints
+from typing import TYPE_CHECKING, Any, Literal, cast, get_type_hints
 
 from pydantic import ConfigDict, TypeAdapter, ValidationError
 
 from dancekit.errors import UsageError
 from dancekit.types import PoseSequence
+
+if TYPE_CHECKING:
+    from dancekit.contracts import CausalFilter
 
 HANDS = ("left_hand", "right_hand")
 PARTS = ("body", "feet", "face", *HANDS)
@@ -18,8 +21,7 @@ Parts = dict[str, dict[str, int | float] | Literal[False]] | None
 """What the parameter `parts` of every filter may be."""
 
 
-class _Filter(Protocol):
-    def __call__(self, poses: PoseSequence) -> PoseSequence: ...
+_Filter = Callable[[PoseSequence], PoseSequence]
 
 
 class PartFilters:
@@ -51,6 +53,15 @@ class PartFilters:
             for each in HANDS if part == "hands" else (part,):
                 if part != "hands" or each not in (parts or {}):  # one hand's own settings win
                     self._filters[each] = made
+
+    def streams(self) -> PartFilters:
+        """The same for a clip that comes piece by piece; of causal filters only."""
+        copy = PartFilters.__new__(PartFilters)
+        copy._filters = {
+            part: None if own is None else cast("CausalFilter", own).stream()
+            for part, own in self._filters.items()
+        }
+        return copy
 
     def apply(self, whole: _Filter, poses: PoseSequence) -> PoseSequence:
         """Filter all joints by `whole`, and those of parts with other settings by theirs."""

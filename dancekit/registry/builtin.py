@@ -15,6 +15,7 @@ BUILTIN: dict[str, dict[str, str]] = {
         "window_mean": "dancekit.filters.window_mean:WindowMean",
         "one_euro": "dancekit.filters.one_euro:OneEuro",
         "outliers": "dancekit.filters.outliers:Outliers",
+        "hold": "dancekit.filters.hold:Hold",
     },
     "normalizer": {
         "identity": "dancekit.normalizers.identity:Identity",

@@ -66,6 +66,7 @@ class VideoWriter:
         crf: int | None = None,
         preset: str = "medium",
         force: bool = False,
+        from_zero: bool = False,
         metadata: Mapping[str, str] | None = None,
     ) -> None:
         """Check everything that can be checked and open the hidden file.
@@ -81,6 +82,7 @@ class VideoWriter:
             crf: Quality: 0 lossless to 51 worst (VP9: 63); None: the codec's usual one, 18 for H.264.
             preset: Speed of x264 and x265.
             force: Whether an existing file may be replaced.
+            from_zero: Whether the first frame is to be shown at 0, wherever it was, its sound with it.
             metadata: Tags for the container.
 
         Raises:
@@ -95,7 +97,9 @@ class VideoWriter:
         name, self._codec = choose_codec(self.path, codec, crf=crf, alpha=alpha)
         self._crf = self._codec.crf if crf is None else crf
         self._check(name, preset)
-        self._film = Film(self.path, time_base=self._time_base, rate=Fraction(rate), force=force)
+        self._film = Film(
+            self.path, time_base=self._time_base, rate=Fraction(rate), from_zero=from_zero, force=force
+        )
         self._reformatter = VideoReformatter()
         self._last: int | None = None
         self._shift = 0
