@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import signal
+import threading
 from contextlib import ExitStack
 from pathlib import Path
 from types import FrameType
@@ -194,11 +195,14 @@ class _Ended:
         self._before: Any = None
 
     def __enter__(self) -> _Ended:
-        self._before = signal.signal(signal.SIGTERM, self._handle)
+        # only the main thread can have a handler; elsewhere (a notebook's worker) signals are not ours
+        if threading.current_thread() is threading.main_thread():
+            self._before = signal.signal(signal.SIGTERM, self._handle)
         return self
 
     def __exit__(self, *_: object) -> None:
-        signal.signal(signal.SIGTERM, self._before)
+        if self._before is not None:
+            signal.signal(signal.SIGTERM, self._before)
 
     def _handle(self, number: int, frame: FrameType | None) -> None:
         self.terminated = True

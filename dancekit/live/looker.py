@@ -16,6 +16,7 @@ from dancekit.config import Component, Recipe
 from dancekit.contracts import CausalFilter, Filter
 from dancekit.errors import UsageError
 from dancekit.live.calibration import Calibration
+from dancekit.live.pace import Pace
 from dancekit.live.shots import Clock, Shot, Source
 from dancekit.pose.track import PersonTracker
 from dancekit.transfer.pipeline import Dancer
@@ -64,6 +65,7 @@ class Looker:
         adapt: See `Calibration`.
         threads: Whether fits run beside.
         filters_given: Whether the user chose the filters: then they are not replaced.
+        pace: How long each frame waits before it is asked for; None: not at all.
     """
 
     def __init__(
@@ -77,8 +79,9 @@ class Looker:
         adapt: float = 0.0,
         threads: bool = True,
         filters_given: bool = False,
+        pace: Pace | None = None,
     ) -> None:
-        self._dancer, self._source, self._clock = dancer, source, clock
+        self._dancer, self._source, self._clock, self._pace = dancer, source, clock, pace
         self._filters = causal_filters(recipe, given=filters_given)
         self._backend = build_pose(recipe, dancer.painter.device)
         self.calibration = Calibration(
@@ -104,7 +107,7 @@ class Looker:
         pulled: deque[tuple[Shot, float]] = deque()
 
         def frames() -> Iterator[NDArray[np.uint8]]:
-            while (shot := self._source.newest()) is not None:
+            while (shot := self._newest()) is not None:
                 pulled.append((shot, self._clock.now()))
                 yield shot.rgb
 
@@ -113,6 +116,11 @@ class Looker:
                 raise UsageError("the pose backend takes several frames at a time", hint="pose.tracking=true")
             shot, began = pulled.popleft()
             yield self._look(shot, people, began)
+
+    def _newest(self) -> Shot | None:
+        if self._pace is not None and (wait := self._pace.wait):
+            self._clock.sleep(wait)
+        return self._source.newest()
 
     def _look(self, shot: Shot, people: Detections, began: float) -> Look:
         if self._again:

@@ -1,8 +1,8 @@
 """A live show: look, paint, show, and never a frame later than it must be.
 
-Two threads at most: while a frame is painted and shown, the newest one is looked at (pose, smoothing, fit, stick
-figure). There is no queue between them: the next look begins when its result is taken, with the frame that is newest
-then. What comes faster than that is dropped.
+Two threads at most: while a frame is painted and shown, the next one is looked at (pose, smoothing, fit, stick
+figure). There is no queue between them: a look begins so late that its result is ready when the painter is (`pace.py`),
+with the frame that is newest then. What comes faster than that is dropped.
 """
 
 from __future__ import annotations
@@ -24,6 +24,7 @@ from dancekit.errors import PoseError, UsageError
 from dancekit.live.looker import Look, Looker
 from dancekit.live.meter import Meter
 from dancekit.live.overlay import enlarged, with_words
+from dancekit.live.pace import Pace
 from dancekit.live.recorder import Recorder
 from dancekit.live.screens import Headless, Screen
 from dancekit.live.shots import Clock, Source, SystemClock
@@ -106,7 +107,7 @@ class LiveResult:
         waiting: Frames before that, in which the camera's picture was shown.
         nobody: Frames without a person.
         dropped: Frames that the camera took and nobody has looked at.
-        seconds: From the first to the last frame.
+        seconds: From the first to the last frame that was shown.
         rate: Frames shown a second.
         latency: Seconds from taken to shown: `median`, `p99`, `max`.
         stages: Mean seconds a frame of `look`, `paint` and `show`.
@@ -166,6 +167,7 @@ class _Show:
     ) -> None:
         self._dancer, self._source, self._screen = dancer, source, screen
         self._options, self._clock = options, clock
+        self._pace = Pace()
         recipe = dancer.overridden(options.overrides)
         if not len(dancer.target) and recipe.normalizer.name != "identity":
             raise PoseError(
@@ -180,6 +182,7 @@ class _Show:
             calibrate=options.calibrate,
             adapt=options.adapt,
             threads=options.overlap,
+            pace=self._pace if options.overlap else None,
             filters_given=any(text.startswith("filters") for text in options.overrides),
         )
         self._composer = choose_composer(
@@ -214,9 +217,10 @@ class _Show:
             try:
                 for look in looks:
                     self._first = look.shot.taken if self._first is None else self._first
-                    self._seconds = look.shot.taken - self._first
-                    if self._options.duration is not None and self._seconds >= self._options.duration:
+                    seconds = look.shot.taken - self._first
+                    if self._options.duration is not None and seconds >= self._options.duration:
                         break
+                    self._seconds = seconds
                     began = self._clock.now()
                     picture, keep = self._picture(look)
                     painted = self._clock.now()
@@ -297,6 +301,7 @@ class _Show:
     def _count(self, look: Look, began: float, painted: float) -> None:
         now = self._clock.now()
         self._meter.shown(now, now - look.shot.taken)
+        self._pace.took(look.seconds, now - began)
         for stage, seconds in (("look", look.seconds), ("paint", painted - began), ("show", now - painted)):
             self._spent[stage] += seconds
 

@@ -11,6 +11,7 @@ from dancekit.build import build_filters
 from dancekit.config import load_recipe
 from dancekit.errors import UsageError
 from dancekit.filters.gaps import FillGaps
+from dancekit.filters.hold import Hold
 from dancekit.filters.median import Median
 from dancekit.filters.one_euro import OneEuro
 from dancekit.filters.outliers import Outliers
@@ -27,6 +28,7 @@ EVERY = {  # another value of one parameter
     Median: {"window": 3},
     WindowMean: {"window": 2},
     FillGaps: {"longest": 2},
+    Hold: {"longest": 0.05},
     Outliers: {"least": 0.5},
     OneEuro: {"cutoff": 0.5},
 }
