@@ -15,9 +15,9 @@ from pathlib import Path
 from typing import Any, TypeVar
 
 import numpy as np
-import torch
 from numpy.typing import NDArray
 
+from dancekit.contracts import State
 from dancekit.data.files import write_png
 from dancekit.data.framing import crop
 from dancekit.errors import PoseError, UsageError
@@ -191,7 +191,7 @@ class _Show:
         sizes = [source.size, self._composer.size]
         self._montage = Montage(sizes, like=sizes[1:]) if options.side_by_side else None
         self._meter = Meter()
-        self._state: torch.Tensor | None = None
+        self._state: State | None = None
         self._last = -np.inf
         self._spent = {"look": 0.0, "paint": 0.0, "show": 0.0}
         self._counts = {"painted": 0, "waiting": 0, "nobody": 0}
