@@ -363,6 +363,11 @@ class Recipe(_Model):
         """sha256 (hex) of the canonical JSON without `summary`: equal hashes mean equal training."""
         data = {key: value for key, value in self.to_json().items() if key != "summary"}
         data.pop("before")
+        # recipes that say nothing of a key keep the hash that they had before there was such a key
+        if self.reference.name == "none":
+            del data["reference"]
+        if not self.train.rare:
+            del data["train"]["rare"]
         if self.before:  # recipes without keep the hash that they had before there was such a key
             data["before"] = [recipe.hash for recipe in self.before]
         text = json.dumps(data, sort_keys=True, separators=(",", ":"), ensure_ascii=False, allow_nan=False)

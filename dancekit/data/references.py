@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Collection
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from fractions import Fraction
 from typing import TYPE_CHECKING
 
@@ -36,6 +36,7 @@ class ReferenceBank:
 
     pictures: NDArray[np.uint8]
     poses: PoseSequence
+    _resized: dict[tuple[int, int], ReferenceBank] = field(default_factory=dict, repr=False)
 
     def __len__(self) -> int:
         return len(self.pictures)
@@ -109,6 +110,20 @@ class ReferenceBank:
         poses = self.poses.xy[there], self.poses.score[there]
         edges = self.poses.skeleton.edges
         return reference.draw(self.images(there), poses, (xy, score), edges, renderer)
+
+    def at(self, size: tuple[int, int]) -> ReferenceBank:
+        """The same at (W, H): a window of the same shape in other pixels."""
+        if size == self.poses.size:
+            return self
+        if size not in self._resized:
+            ratio = np.float32(size[0] / self.poses.size[0])
+            xy = (self.poses.xy + np.float32(0.5)) * ratio - np.float32(0.5)
+            how = cv2.INTER_AREA if ratio < 1 else cv2.INTER_LINEAR
+            # what is transparent is black, so that all four channels can be resampled alike
+            pictures = np.stack([cv2.resize(each, size, interpolation=how) for each in self.pictures])
+            bank = ReferenceBank(np.asarray(pictures, np.uint8), self.poses.replace(xy=xy, size=size))
+            self._resized[size] = bank
+        return self._resized[size]
 
     # ---- in a file -----------------------------------------------------------------------------------------
 

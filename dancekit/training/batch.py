@@ -104,6 +104,7 @@ def make_batch(
 def references_of(clip: Clip, painting: PaintingParts, bank: ReferenceBank) -> Tensor:
     """(T, R, H, W) of a clip: never its own frames, nor their neighbours in time."""
     assert clip.numbers is not None
+    bank = bank.at((clip.images.shape[-1], clip.images.shape[-2]))
     xy, score = clip.xy.numpy(), clip.score.numpy()
     chosen = bank.choose(painting.reference, xy, score, never=clip.numbers.tolist())
     drawn = [

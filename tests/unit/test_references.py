@@ -17,6 +17,7 @@ from numpy.typing import NDArray
 
 from dancekit.build import build_painting, create
 from dancekit.config import load_recipe
+from dancekit.dancer import read_info
 from dancekit.data.references import ReferenceBank, make_bank
 from dancekit.data.training_set import TrainingSet
 from dancekit.errors import DancerError, IncompatibleParts
@@ -221,6 +222,25 @@ def test_a_bank_is_the_same_after_a_file() -> None:
     grey = np.frombuffer(cv2.imencode(".png", np.zeros((320, 64), np.uint8))[1].tobytes(), np.uint8)
     with pytest.raises(DancerError, match="cannot be decoded"):
         read(grey)
+
+
+def test_a_bank_at_another_size_shows_the_same() -> None:
+    bank = make_bank(a_target(), Nearest(bank=3))
+    assert bank is not None
+    small = bank.at((32, 32))
+    assert small.pictures.shape == (3, 32, 32, 4) and small.poses.size == (32, 32)
+    assert (small.pictures[:, :, 10:22, 0] == (1 + bank.numbers)[:, None, None]).all()
+    np.testing.assert_allclose(small.poses.xy * 2 + 0.5, bank.poses.xy, rtol=1e-5)
+    assert bank.at((32, 32)) is small and bank.at((64, 64)) is bank
+
+
+def test_a_recipe_without_references_keeps_its_hash(root: Path) -> None:
+    old = read_info(
+        root / "tests/golden/dancers/format-2.safetensors"
+    ).recipe  # it knows nothing of references
+    assert old.hash == "60d756f5648a0d917173b1035323bad0d7524267774453b19e594b7d55385ed8"
+    changed = [load_recipe("tiny", [each]).hash for each in (*REFERENCE, "train.rare=1")]
+    assert len({load_recipe("tiny").hash, *changed}) == 3
 
 
 def test_a_damaged_track_of_references_is_refused() -> None:
