@@ -25,6 +25,7 @@ from dancekit.contracts import (
     Normalizer,
     PoseBackend,
     PoseNetwork,
+    Reference,
     Renderer,
     TemporalStrategy,
     WarpingStrategy,
@@ -139,6 +140,7 @@ class PaintingParts:
     background: Background
     temporal: TemporalStrategy
     face: nn.Module
+    reference: Reference
 
     @property
     def networks(self) -> dict[str, nn.Module]:
@@ -173,10 +175,11 @@ def build_painting(recipe: Recipe, skeleton: Skeleton, device: str = "cpu") -> P
     channels = renderer.spec.channels
     temporal: TemporalStrategy = _make("temporal", recipe.temporal, condition_channels=channels)
     background: Background = _make("background", recipe.background)
+    reference: Reference = _make("reference", recipe.reference)
     generator = _make(
         "generator",
         recipe.generator,
-        in_channels=temporal.generator_channels(channels),
+        in_channels=temporal.generator_channels(channels) + reference.channels(channels),
         out_channels=background.generator_channels,
         size=recipe.size,
     )
@@ -187,7 +190,7 @@ def build_painting(recipe: Recipe, skeleton: Skeleton, device: str = "cpu") -> P
             hint=f"both sides must be multiples of {generator.spec.multiple_of}",
         )
     face = _make("face", recipe.face, condition_channels=channels, size=recipe.size)
-    return PaintingParts(renderer, generator, background, temporal, face)
+    return PaintingParts(renderer, generator, background, temporal, face, reference)
 
 
 @dataclass(frozen=True, eq=False)

@@ -33,6 +33,7 @@ KINDS = (
     "discriminator",
     "loss",
     "background",
+    "reference",
     "temporal",
     "face",
     "augmentation",
@@ -280,6 +281,54 @@ State: TypeAlias = "Mapping[str, Tensor]"
 """What a temporal strategy remembers from frame to frame: named tensors (B, ...), opaque to all others."""
 
 
+class Reference(Protocol):
+    """Chooses filmed frames of the target that the generator sees besides its condition, and draws them."""
+
+    version: int
+    bank: int
+    """Filmed frames to choose from, at most; 0: there are no references."""
+    gap: int
+    """In training, frames to either side of one that is painted which are none of its references."""
+
+    def channels(self, condition_channels: int) -> int:
+        """C of what it draws, from C of the condition images."""
+        ...
+
+    def choose(self, cost: NDArray[np.floating], before: NDArray[np.intp] | None) -> NDArray[np.intp]:
+        """For each of T consecutive frames k of the bank.
+
+        Args:
+            cost: (T, N) how far the poses are from those of the bank, pixels; infinite where it must not be taken.
+            before: (k,) what the frame before had; None at the start.
+
+        Returns:
+            (T, k) places in the bank, -1 where there is none.
+        """
+        ...
+
+    def draw(
+        self,
+        pictures: Tensor,
+        there: tuple[NDArray[np.float32], NDArray[np.float32]],
+        wanted: tuple[NDArray[np.float32], NDArray[np.float32]],
+        edges: tuple[tuple[int, int], ...],
+        renderer: Callable[[NDArray[np.float32], NDArray[np.float32]], Tensor],
+    ) -> Tensor:
+        """What the generator sees.
+
+        Args:
+            pictures: (k', 4, H, W) float32 persons in [-1, 1], 0 around them, and their masks; k' <= k.
+            there: (k', K, 2) window pixels and (k', K) scores: their poses.
+            wanted: (K, 2) and (K,): the pose to be painted.
+            edges: The skeleton's.
+            renderer: Draws stick figures.
+
+        Returns:
+            (C, H, W) float32 on the CPU.
+        """
+        ...
+
+
 class TemporalStrategy(Protocol):
     """Gives a generator its history, and a discriminator its view of consecutive frames.
 
@@ -397,6 +446,7 @@ class Clip:
         skeleton: What the joints are.
         condition: (T, C, H, W) condition images that were drawn elsewhere; None to draw them from `xy`.
         boxes: (T, 4) face boxes that go with them; None to find them from `xy`.
+        numbers: (T,) which frames of the target's clip they are.
     """
 
     images: Tensor
@@ -407,6 +457,7 @@ class Clip:
     skeleton: Skeleton
     condition: Tensor | None = None
     boxes: NDArray[np.float32] | None = None
+    numbers: NDArray[np.intp] | None = None
 
 
 class Augmentation(Protocol):
@@ -438,6 +489,9 @@ class LossView:
         flow: (N, 2, H, W) where the temporal strategy says that each pixel was in the frame before; None if it does
             not say.
         share: (N, 1, H, W) how much of each pixel it took from there.
+        matte: (N, 1, H, W) how much of each pixel the generator holds for the person, with gradient; None where it
+            paints the background too.
+        plate: (N, 3, H, W) the clean plate behind the person; None where there is none.
     """
 
     fake: Tensor
@@ -449,6 +503,8 @@ class LossView:
     frames: int = 1
     flow: Tensor | None = None
     share: Tensor | None = None
+    matte: Tensor | None = None
+    plate: Tensor | None = None
 
 
 class Loss(Protocol):

@@ -32,6 +32,8 @@ from dancekit.weights.quantize import SCALE, Storage, pack, unpack
 if TYPE_CHECKING:
     from torch import Tensor
 
+    from dancekit.data.references import ReferenceBank
+
 FORMAT = 2
 """Version of the layout that is written; older ones are read, a file of a newer one is refused."""
 
@@ -41,7 +43,7 @@ Subject = Literal["", "person", "rendered"]
 LARGEST_TARGET_TRACK = 4096
 """Frames of target poses that are kept, evenly spaced, so that a long clip does not bloat the file."""
 
-PAINTING = ("pose", "normalizer", "renderer", "generator", "background", "temporal", "face")
+PAINTING = ("pose", "normalizer", "renderer", "generator", "background", "reference", "temporal", "face")
 """Components that must be the same, version and all, when a dancer is used."""
 
 NETWORKS = ("generator", "face", "temporal")
@@ -254,6 +256,7 @@ def save_dancer(
     plate_png: bytes,
     dtype: Storage = "fp16",
     title: str = "",
+    references: ReferenceBank | None = None,
 ) -> str:
     """Write a dancer file; the same content gives the same bytes.
 
@@ -266,6 +269,7 @@ def save_dancer(
         dtype: Storage of floating-point weights: fp32, fp16 (half the size; 1e-3 relative rounding) or int8 (a
             quarter; `dancekit.weights.quantize`).
         title: Name for model browsers; the file's if empty.
+        references: What references are chosen from, if the recipe has any.
 
     Returns:
         The file's sha256.
@@ -279,6 +283,11 @@ def save_dancer(
     tensors["target.score"] = torch.from_numpy(target.score.copy())
     tensors["target.pts"] = torch.from_numpy(target.pts.copy())
     tensors["plate.png"] = torch.frombuffer(bytearray(plate_png), dtype=torch.uint8)
+    if references is not None:
+        tensors["references.png"] = torch.frombuffer(bytearray(references.png()), dtype=torch.uint8)
+        tensors["references.xy"] = torch.from_numpy(references.poses.xy.copy())
+        tensors["references.score"] = torch.from_numpy(references.poses.score.copy())
+        tensors["references.frame"] = torch.from_numpy(references.numbers.copy())
     changed = {"storage": dtype, "distributions": plugin_distributions(info.recipe)}
     header = info.to_json() | changed | {"time_base": str(target.time_base)}
     return write_safetensors(Path(path), tensors, file_metadata(info, header, title=title or Path(path).stem))
@@ -354,3 +363,27 @@ def read_plate(path: str | os.PathLike[str]) -> np.ndarray[Any, np.dtype[np.uint
     if plate is None:
         raise DancerError(f"{path}: the clean plate in it cannot be decoded")
     return np.asarray(plate, np.uint8)
+
+
+def read_references(path: str | os.PathLike[str], info: DancerInfo) -> ReferenceBank | None:
+    """What references are chosen from; None if the recipe has none.
+
+    Raises:
+        DancerError: They are missing or damaged.
+    """
+    from dancekit.data.references import ReferenceBank
+
+    if info.recipe.reference.name == "none":
+        return None
+    names = [f"references.{key}" for key in ("png", "xy", "score", "frame")]
+    missing = [name for name in names if name not in read_header(Path(path)).tensors]
+    if missing:
+        raise DancerError(f"{path} holds no {', '.join(missing)}, which its recipe needs")
+    found = read_tensors(Path(path), names)
+    data, xy, score, frame = (found[name].numpy() for name in names)
+    try:
+        return ReferenceBank.from_png(
+            data, xy, score, frame, size=info.window.size, skeleton=get_skeleton(info.skeleton)
+        )
+    except DancerError as error:
+        raise DancerError(f"{path}: {error.message}", hint=error.hint) from None

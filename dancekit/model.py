@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 
 from dancekit.build import PaintingParts
 from dancekit.contracts import MattedBackground, RendererSpec, State
+from dancekit.data.references import ReferenceBank
 from dancekit.types import Skeleton
 
 Network = Callable[[torch.Tensor], torch.Tensor]
@@ -56,8 +57,10 @@ class Painter:
         device: Where the networks are.
         network: Computes what the generator does, in another way; None: the generator itself.
         network_name: What that way is called.
+        bank: What references are chosen from; needed by a recipe that has any.
 
     Attributes:
+        bank: The same.
         network: May be replaced between two clips.
         network_name: May be replaced along with it: a half-painted video is not gone on with by another network.
     """
@@ -71,12 +74,14 @@ class Painter:
         *,
         network: Network | None = None,
         network_name: str = "torch",
+        bank: ReferenceBank | None = None,
     ) -> None:
         self.parts = parts
         self.skeleton = skeleton
         self.device = device
         self.network: Network = network or parts.generator
         self.network_name = network_name
+        self.bank = bank
         self._plate = (
             torch.from_numpy(plate.copy()).permute(2, 0, 1)[None].float().div(127.5).sub(1).to(device)
         )
@@ -99,11 +104,45 @@ class Painter:
         return self.paint_conditions(self.draw(xy, score), self.face_boxes(xy, score), cuts=cuts)
 
     def draw(
-        self, xy: NDArray[np.float32], score: NDArray[np.float32], *, start: int = 0
+        self,
+        xy: NDArray[np.float32],
+        score: NDArray[np.float32],
+        *,
+        start: int = 0,
+        before: NDArray[np.intp] | None = None,
     ) -> Iterator[torch.Tensor]:
-        """Condition images (1, C, h, w), one by one, from frame `start` on; arguments as of `paint`."""
+        """What `step` paints from, frame by frame.
+
+        Args:
+            xy: As of `paint`.
+            score: As of `paint`.
+            start: The first frame that is drawn.
+            before: What `choose_references` gave for the frame before frame 0; for poses that come one at a time.
+
+        Yields:
+            (1, C, h, w) condition images, with the references' channels after those of the condition.
+        """
+        chosen = self.choose_references(xy, score, before=before)
         for number in range(start, len(xy)):
-            yield self.parts.renderer(xy[number : number + 1], score[number : number + 1])
+            condition = self.parts.renderer(xy[number : number + 1], score[number : number + 1])
+            if self.bank is not None:
+                seen = self.bank.draw(
+                    self.parts.reference, chosen[number], xy[number], score[number], self.parts.renderer
+                )
+                condition = torch.cat([condition, seen[None].to(condition)], 1)
+            yield condition
+
+    def choose_references(
+        self,
+        xy: NDArray[np.float32],
+        score: NDArray[np.float32],
+        *,
+        before: NDArray[np.intp] | None = None,
+    ) -> NDArray[np.intp]:
+        """(T, k) places in the bank for T frames, given those of the frame before; (T, 0) without references."""
+        if self.bank is None:
+            return np.zeros((len(xy), 0), np.intp)
+        return self.bank.choose(self.parts.reference, xy, score, before=before)
 
     def face_boxes(self, xy: NDArray[np.float32], score: NDArray[np.float32]) -> NDArray[np.float32]:
         """(T, 4) window pixels; arguments as of `paint`."""
@@ -116,7 +155,7 @@ class Painter:
         """Paint a clip whose condition images are there already.
 
         Args:
-            conditions: T images (1, C, h, w), lazily.
+            conditions: T images (1, C, h, w) as `draw` gives them, lazily.
             boxes: (T, 4) face boxes in window pixels.
             cuts: Frames before which the history is forgotten.
 
@@ -140,25 +179,27 @@ class Painter:
         """Paint one frame.
 
         Args:
-            condition: (1, C, h, w).
+            condition: (1, C, h, w) as `draw` gives it.
             box: (1, 4) the face, window pixels.
             state: `Painted.state` of the frame before; None at the start of a clip and after a cut.
             observe: Told ("generate" and "refine", seconds).
         """
-        background = self.parts.background
+        background, drawn = self.parts.background, self.parts.renderer.spec.channels
+        condition = condition.to(self.device)
+        condition, references = condition[:, :drawn], condition[:, drawn:]
         raw: list[torch.Tensor] = []
 
         def generate(condition: torch.Tensor) -> torch.Tensor:
-            raw[:] = [self.network(condition)]
+            raw[:] = [self.network(torch.cat([condition, references], 1))]
             return background.compose(raw[0], self._plate)
 
         began = time.perf_counter()
         # around each call and not around a yield: the mode would leak into the caller's code between two frames
         with torch.inference_mode():
-            image, state = self.parts.temporal.step(generate, condition.to(self.device), state)
+            image, state = self.parts.temporal.step(generate, condition, state)
             generated = time.perf_counter()
             face = torch.from_numpy(box).to(self.device)
-            image = self.parts.face(image, condition.to(self.device), face)
+            image = self.parts.face(image, condition, face)
             state = self.parts.temporal.remember(image, state)
             matte = background.matte(raw[0]) if isinstance(background, MattedBackground) else None
         if observe is not None:

@@ -51,7 +51,7 @@ def train(
             "one for each, in order (- for all of it).",
         ),
     ] = None,
-    recipe: RecipeName = "quick",
+    recipe: RecipeName = "standard",
     out: Annotated[
         Path | None,
         typer.Option(
@@ -163,7 +163,7 @@ def train(
     if not result.finished:
         given = [f"--target {each}" for each in targets] + [f"--range={each}" for each in ranges or ()]
         again = f"dancekit train {' '.join(given)} --out {run} --resume"
-        named = "" if recipe == "quick" else f" --recipe {recipe}"
+        named = "" if recipe == "standard" else f" --recipe {recipe}"
         named += "" if person is None else f" --person {person}"
         terminal.log(f"to go on: {' '.join([again + named, *changes])}")
         raise SystemExit(stop.exit_code)  # said already, not an error

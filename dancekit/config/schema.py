@@ -164,6 +164,8 @@ class TrainConfig(_Model):
             right.
         hold_out: Share of the clip, at its end, that training never shows the networks, for `dancekit evaluate RUN`;
             0 for none. (Window and clean plate are measured on the whole clip.)
+        rare: How much more often clips in rare poses are drawn: 0 all alike, 1 by how rare the poses are, at most
+            `data.sampling.MOST_OFTEN` times as often as the usual ones.
         start_from: A run folder or a dancer file to begin with: every tensor of equal name and shape is taken,
             from a global generator into a local one, say. Empty for random weights.
         precision: `fp32`; `bf16` runs the networks in bfloat16 (weights, losses and optimizers stay in single
@@ -194,6 +196,7 @@ class TrainConfig(_Model):
     pool: Annotated[int, Field(ge=0, le=1000)] = 0
     compat: Literal["none", "edn"] = "none"
     hold_out: Annotated[float, Field(ge=0, le=0.9)] = 0.0
+    rare: Share = 0.0
     start_from: str = ""
     precision: Literal["fp32", "bf16", "auto"] = "fp32"
     winograd: Literal["off", "on", "auto"] = "auto"
@@ -252,6 +255,7 @@ class Recipe(_Model):
         discriminator: Judges.
         face_discriminator: Judges faces.
         background: What is behind the person.
+        reference: Gives the generator filmed frames to copy from.
         temporal: Gives the generator its history.
         face: Sharpens the face.
         losses: The body's objective.
@@ -275,6 +279,7 @@ class Recipe(_Model):
     discriminator: Component
     face_discriminator: Component = Component(name="patch", params={"ndf": 32})
     background: Component = Component(name="painted")
+    reference: Component = Component(name="none")
     temporal: Component
     face: Component
     losses: Annotated[list[LossTerm], Field(min_length=1)]
@@ -358,6 +363,11 @@ class Recipe(_Model):
         """sha256 (hex) of the canonical JSON without `summary`: equal hashes mean equal training."""
         data = {key: value for key, value in self.to_json().items() if key != "summary"}
         data.pop("before")
+        # recipes that say nothing of a key keep the hash that they had before there was such a key
+        if self.reference.name == "none":
+            del data["reference"]
+        if not self.train.rare:
+            del data["train"]["rare"]
         if self.before:  # recipes without keep the hash that they had before there was such a key
             data["before"] = [recipe.hash for recipe in self.before]
         text = json.dumps(data, sort_keys=True, separators=(",", ":"), ensure_ascii=False, allow_nan=False)

@@ -23,6 +23,7 @@ SLOTS = {
     "discriminator": "discriminator",
     "face_discriminator": "discriminator",
     "background": "background",
+    "reference": "reference",
     "temporal": "temporal",
     "face": "face",
 }

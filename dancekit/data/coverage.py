@@ -221,10 +221,10 @@ def poses_to_film(poses: PoseSequence, coverage: Coverage, count: int = 6) -> li
     distance = np.maximum(distance, distance.T)  # infinite one way only, where one has joints the other lacks
     finite = distance[np.isfinite(distance)]
     distance[~np.isfinite(distance)] = 2 * finite.max(initial=1.0)
-    return sorted(int(frame) for frame in outside[_medoids(distance, count, coverage.limit)])
+    return sorted(int(frame) for frame in outside[medoids(distance, count, coverage.limit)])
 
 
-def _medoids(distance: NDArray[np.float64], count: int, near: float) -> NDArray[np.intp]:
+def medoids(distance: NDArray[np.float64], count: int, near: float) -> NDArray[np.intp]:
     """k-medoids, deterministic: built greedily, then improved by alternating (Park and Jun 2009).
 
     Args:
@@ -253,9 +253,15 @@ def _medoids(distance: NDArray[np.float64], count: int, near: float) -> NDArray[
 
 def _thinned(poses: PoseSequence, most: int) -> PoseSequence:
     """At most so many poses, spread evenly."""
-    if len(poses) <= most:
-        return poses
-    return poses[np.linspace(0, len(poses) - 1, most).round().astype(int)]
+    return poses if len(poses) <= most else poses[thinned(np.arange(len(poses)), most)]
+
+
+def thinned(numbers: NDArray[np.intp], most: int) -> NDArray[np.intp]:
+    """At most so many of some numbers, spread evenly over their order."""
+    if len(numbers) <= most:
+        return numbers
+    chosen: NDArray[np.intp] = numbers[np.linspace(0, len(numbers) - 1, most).round().astype(int)]
+    return chosen
 
 
 def _share(flags: NDArray[np.bool_], values: NDArray[np.float64], limit: float) -> float:

@@ -120,6 +120,7 @@ class TrainingSet:
             skeleton=self.target.skeleton,
             condition=None if self.labels is None else to_conditions(self.labels[part]),
             boxes=None if self.boxes is None else self.boxes[part],
+            numbers=np.arange(start, start + length),
         )
 
 

@@ -51,12 +51,17 @@ BUILTIN: dict[str, dict[str, str]] = {
         "wgan_gp": "dancekit.losses.adversarial:WGANGP",
         "l1": "dancekit.losses.reconstruction:L1",
         "perceptual": "dancekit.losses.perceptual:Perceptual",
+        "matte": "dancekit.losses.matte:Matte",
         "pose_consistency": "dancekit.losses.pose_consistency:PoseConsistency",
         "flow": "dancekit.losses.flow:Flow",
     },
     "background": {
         "painted": "dancekit.backgrounds.painted:Painted",
         "plate": "dancekit.backgrounds.plate:Plate",
+    },
+    "reference": {
+        "none": "dancekit.references.none:NoReference",
+        "nearest": "dancekit.references.nearest:Nearest",
     },
     "temporal": {
         "single": "dancekit.temporal.single:Single",

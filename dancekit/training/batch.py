@@ -13,6 +13,7 @@ from torch import Tensor
 
 from dancekit.build import PaintingParts
 from dancekit.contracts import Augmentation, Clip, FaceRefiner
+from dancekit.data.references import ReferenceBank
 from dancekit.data.training_set import TrainingSet
 from dancekit.training.given import condition_of, face_boxes_of
 
@@ -27,6 +28,7 @@ class Batch:
         mask: (B, T, 1, H, W) 1 = the person.
         plate: (B, 3, H, W) clean plates.
         boxes: (B, T, 4) face boxes, NaN where no face is seen.
+        references: (B, T, R, H, W) what the generator sees besides; None without references.
     """
 
     conditions: Tensor
@@ -34,11 +36,13 @@ class Batch:
     mask: Tensor
     plate: Tensor
     boxes: Tensor
+    references: Tensor | None = None
 
     def __getitem__(self, frames: slice) -> Batch:
         """Some frames of every clip."""
         conditions, real, mask = (each[:, frames] for each in (self.conditions, self.real, self.mask))
-        return Batch(conditions, real, mask, self.plate, self.boxes[:, frames])
+        references = None if self.references is None else self.references[:, frames]
+        return Batch(conditions, real, mask, self.plate, self.boxes[:, frames], references)
 
 
 def draw_clips(
@@ -47,6 +51,7 @@ def draw_clips(
     size: tuple[int, int],
     *,
     starts: NDArray[np.intp],
+    weights: NDArray[np.float64] | None = None,
     length: int,
     batch: int,
     seed: int,
@@ -59,6 +64,7 @@ def draw_clips(
         augmentations: Applied in order, one draw a clip.
         size: (W, H).
         starts: First frames that a clip may have.
+        weights: How probable each of them is; None: all alike.
         length: T.
         batch: B.
         seed: The recipe's.
@@ -67,7 +73,8 @@ def draw_clips(
     rng = np.random.default_rng([seed, step])
     clips = []
     for _ in range(batch):
-        start = int(starts[rng.integers(len(starts))])
+        place = rng.integers(len(starts)) if weights is None else rng.choice(len(starts), p=weights)
+        start = int(starts[place])
         clip = data.clip(start, length)
         for augmentation in augmentations:
             clip = augmentation.apply(clip, augmentation.draw(rng, size))
@@ -75,8 +82,10 @@ def draw_clips(
     return clips
 
 
-def make_batch(clips: Sequence[Clip], painting: PaintingParts, device: str) -> Batch:
-    """Draw the condition images, find the face boxes, and put all of it on the device."""
+def make_batch(
+    clips: Sequence[Clip], painting: PaintingParts, device: str, bank: ReferenceBank | None = None
+) -> Batch:
+    """Draw the condition images and references, find the face boxes, and put all of it on the device."""
     drawn = [condition_of(clip, painting.renderer) for clip in clips]
     face = cast("FaceRefiner", painting.face)
     boxes = [torch.from_numpy(face_boxes_of(clip, face)) for clip in clips]
@@ -86,4 +95,20 @@ def make_batch(clips: Sequence[Clip], painting: PaintingParts, device: str) -> B
         mask=torch.stack([clip.mask for clip in clips]).to(device),
         plate=torch.cat([clip.plate for clip in clips]).to(device),
         boxes=torch.stack(boxes).to(device),
+        references=None
+        if bank is None
+        else torch.stack([references_of(clip, painting, bank) for clip in clips]).to(device),
     )
+
+
+def references_of(clip: Clip, painting: PaintingParts, bank: ReferenceBank) -> Tensor:
+    """(T, R, H, W) of a clip: never its own frames, nor their neighbours in time."""
+    assert clip.numbers is not None
+    bank = bank.at((clip.images.shape[-1], clip.images.shape[-2]))
+    xy, score = clip.xy.numpy(), clip.score.numpy()
+    chosen = bank.choose(painting.reference, xy, score, never=clip.numbers.tolist())
+    drawn = [
+        bank.draw(painting.reference, *each, painting.renderer)
+        for each in zip(chosen, xy, score, strict=True)
+    ]
+    return torch.stack(drawn)

@@ -65,6 +65,10 @@ def check_given(recipe: Recipe, data: TrainingSet) -> None:
         raise IncompatibleParts(
             "augmentations move poses, but the imported labels are pictures", hint="augmentations=[]"
         )
+    if recipe.reference.name != "none":
+        raise IncompatibleParts(
+            "references are found by pose, but the imported labels are pictures", hint="reference=none"
+        )
     if recipe.renderer.name != "edn_sticks":
         raise IncompatibleParts(
             f"the imported labels are not drawn by renderer {recipe.renderer.name}",

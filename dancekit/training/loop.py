@@ -72,7 +72,7 @@ def unheard(record: Mapping[str, Any]) -> None:
 
 def train(
     target: str | os.PathLike[str],
-    recipe: Recipe | str = "quick",
+    recipe: Recipe | str = "standard",
     *,
     out: str | os.PathLike[str] = "runs/dancer",
     device: str = "auto",

@@ -143,7 +143,9 @@ def write_dancer(path: Path, state: TrainingState, info: DancerInfo) -> str:
     data = state.data
     target = data.target[slice(0, data.shown(state.recipe.train.hold_out))]
     _, encoded = cv2.imencode(".png", cv2.cvtColor(data.plate, cv2.COLOR_RGB2BGR))
-    digest = save_dancer(path, info, networks, target=target, plate_png=encoded.tobytes())
+    digest = save_dancer(
+        path, info, networks, target=target, plate_png=encoded.tobytes(), references=state.bank
+    )
     critic = {
         f"{name}.{key}": value for name in CRITIC for key, value in state.networks[name].state_dict().items()
     }

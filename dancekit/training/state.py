@@ -16,9 +16,11 @@ from torch import Tensor, nn
 
 from dancekit.build import PaintingParts, TrainingParts, build_augmentations, build_painting, build_training
 from dancekit.config import Recipe, Stage
-from dancekit.contracts import Augmentation, LossView, State, WarpingStrategy
+from dancekit.contracts import Augmentation, LossView, MattedBackground, State, WarpingStrategy
 from dancekit.convolutions import has_winograd, use_winograd
 from dancekit.data.framing import crop
+from dancekit.data.references import ReferenceBank, make_bank
+from dancekit.data.sampling import start_weights
 from dancekit.data.training_set import TrainingSet
 from dancekit.errors import DancekitError
 from dancekit.layers import at_least_single
@@ -80,7 +82,13 @@ class TrainingState:
         self.precision = choose_precision(recipe.train.precision, device)
         self.share_pass = True
         self.averages = {name: EMA(each, recipe.train.ema) for name, each in self.painting.networks.items()}
-        self._starts = data.starts(self.painting.temporal.clip_length, hold_out=recipe.train.hold_out)
+        self.bank: ReferenceBank | None = make_bank(
+            data, self.painting.reference, hold_out=recipe.train.hold_out
+        )
+        length = self.painting.temporal.clip_length
+        self._starts = data.starts(length, hold_out=recipe.train.hold_out)
+        rare = recipe.train.rare
+        self._weights = start_weights(data, self._starts, length, rare) if rare else None
         self._batches = Prefetcher(self._make_batches, depth=recipe.train.prefetch, end=recipe.train.steps)
 
     def use_winograd(self, wanted: bool) -> None:
@@ -138,6 +146,7 @@ class TrainingState:
         settings, (width, height) = self.recipe.train, self.recipe.size
         generator = self.networks["generator"].train()
         channels = self.painting.temporal.generator_channels(self.painting.renderer.spec.channels)
+        channels += self.painting.reference.channels(self.painting.renderer.spec.channels)
         shape = (settings.batch, channels, height, width)
         probe = torch.linspace(-1e3, 1e3, math.prod(shape)).sin().view(shape).to(self.device)
         with self.precision.autocast():
@@ -148,7 +157,7 @@ class TrainingState:
         """Within the block a painter with the averaged weights."""
         with self._averaged(*self.averages):
             plate = crop(self.data.plate, self.data.window)
-            yield Painter(self.painting, self.data.target.skeleton, plate, self.device)
+            yield Painter(self.painting, self.data.target.skeleton, plate, self.device, bank=self.bank)
 
     def broken(self) -> str:
         """The name of a network with a weight that is not finite; "" if all are well."""
@@ -169,13 +178,14 @@ class TrainingState:
             self.augmentations,
             self.recipe.size,
             starts=self._starts,
+            weights=self._weights,
             length=self.painting.temporal.clip_length,
             batch=settings.batch * settings.accumulate,
             seed=settings.seed,
             step=step,
         )
         return [
-            make_batch(clips[start : start + settings.batch], self.painting, self.device)
+            make_batch(clips[start : start + settings.batch], self.painting, self.device, self.bank)
             for start in range(0, len(clips), settings.batch)
         ]
 
@@ -264,16 +274,19 @@ class TrainingState:
         """Paint all frames of the clips after those of a state.
 
         Returns:
-            (B, T, 3, H, W); what losses may know of the temporal strategy: `flow` and `share` (B, T, ., H, W), if it
-            moves images; and the state after the last frame.
+            (B, T, 3, H, W); what losses may know besides, (B, T, ., H, W): `flow` and `share` of a temporal strategy
+            that moves images, `matte` of a background that has one; and the state after the last frame.
         """
-        temporal = self.painting.temporal
+        temporal, background = self.painting.temporal, self.painting.background
+        outputs: dict[int, Tensor] = {}
 
         def generate(condition: Tensor) -> Tensor:
-            output = at_least_single(self.networks["generator"](condition))
-            return self.painting.background.compose(output, batch.plate)
+            if batch.references is not None:
+                condition = torch.cat([condition, batch.references[:, t].to(condition.dtype)], 1)
+            outputs[t] = at_least_single(self.networks["generator"](condition))
+            return background.compose(outputs[t], batch.plate)
 
-        images, flows, shares = [], [], []
+        images, flows, shares, mattes = [], [], [], []
         for t in range(batch.conditions.shape[1]):
             image, state = temporal.step(generate, batch.conditions[:, t], state)
             if isinstance(temporal, WarpingStrategy) and state is not None:
@@ -284,7 +297,10 @@ class TrainingState:
                 image = self.networks["face"](image, batch.conditions[:, t], batch.boxes[:, t])
                 state = temporal.remember(image, state)
             images.append(image)
-        seen = {"flow": torch.stack(flows, 1), "share": torch.stack(shares, 1)} if flows else {}
+            if isinstance(background, MattedBackground):
+                mattes.append(background.matte(outputs[t]))
+        lists = {"flow": flows, "share": shares, "matte": mattes}
+        seen = {name: torch.stack(each, 1) for name, each in lists.items() if each}
         return torch.stack(images, 1), seen, state
 
     # ---- what is judged ------------------------------------------------------------------------------------
@@ -294,8 +310,8 @@ class TrainingState:
 
         def judge(batch: Batch) -> list[Judgement]:
             batch, state = self._warmed(batch)
-            fake, motion, _ = self._paint_on(batch, state)
-            return [self._of_frames(batch, fake, motion)]
+            fake, seen, _ = self._paint_on(batch, state)
+            return [self._of_frames(batch, fake, seen)]
 
         return self._learn(judge, batches, self._learners(self._body), ["discriminator"])
 
@@ -343,8 +359,8 @@ class TrainingState:
 
     def _judge_frames_and_faces(self, batch: Batch) -> list[Judgement]:
         batch, state = self._warmed(batch, faces=True)
-        fake, motion, _ = self._paint_on(batch, state, faces=True)
-        judgements = [self._of_frames(batch, fake, motion)]
+        fake, known, _ = self._paint_on(batch, state, faces=True)
+        judgements = [self._of_frames(batch, fake, known)]
         length = fake.shape[1]
         for t in range(length):
             seen = batch.boxes[:, t].isfinite().all(1)
@@ -360,8 +376,9 @@ class TrainingState:
                 )
         return judgements
 
-    def _of_frames(self, batch: Batch, fake: Tensor, motion: dict[str, Tensor]) -> Judgement:
+    def _of_frames(self, batch: Batch, fake: Tensor, seen: dict[str, Tensor]) -> Judgement:
         temporal = self.painting.temporal
+        plate = batch.plate[:, None].expand_as(batch.real)
         view = LossView(
             fake=fake.flatten(0, 1),
             real=batch.real.flatten(0, 1),
@@ -370,7 +387,8 @@ class TrainingState:
             real_features=[],
             view_mask=batch.mask.amax(1),
             frames=fake.shape[1],
-            **{name: value.flatten(0, 1) for name, value in motion.items()},
+            **{name: value.flatten(0, 1) for name, value in seen.items()},
+            plate=plate.flatten(0, 1),
         )
         return Judgement(
             "discriminator",

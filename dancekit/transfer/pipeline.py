@@ -29,6 +29,7 @@ from dancekit.dancer import (
     read_info,
     read_networks,
     read_plate,
+    read_references,
     read_target,
 )
 from dancekit.data.coverage import PoseRange
@@ -44,7 +45,7 @@ from dancekit.transfer.options import TransferOptions
 from dancekit.transfer.stages import Pipeline
 from dancekit.types import PoseSequence, get_skeleton
 
-PAINTING_KEYS = ("size", "renderer", "generator", "background", "temporal", "face")
+PAINTING_KEYS = ("size", "renderer", "generator", "background", "reference", "temporal", "face")
 """Recipe keys that the weights depend on: they cannot be overridden for a transfer."""
 
 
@@ -63,7 +64,13 @@ class Dancer:
         self.path = path
         self.info = info
         self.target = target
-        self.painter = Painter(parts, get_skeleton(info.skeleton), crop(self.plate, info.window), device)
+        self.painter = Painter(
+            parts,
+            get_skeleton(info.skeleton),
+            crop(self.plate, info.window),
+            device,
+            bank=read_references(path, info),
+        )
         self._device = device
 
     @classmethod

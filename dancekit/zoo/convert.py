@@ -28,7 +28,7 @@ from dancekit.video import probe, read_frames
 from dancekit.weights.header import file_sha256
 from dancekit.zoo.official import ROLES, Network, read_official
 
-DERIVED = ("generator", "discriminator", "face", "face_discriminator", "background", "temporal")
+DERIVED = ("generator", "discriminator", "face", "face_discriminator", "background", "reference", "temporal")
 """Recipe keys that follow from the checkpoints: they cannot be overridden."""
 
 RATE = Fraction(25)
@@ -156,7 +156,7 @@ def _recipe(
             f"{', '.join(derived)}: the checkpoints say what this is",
             hint="size, renderer, pose, filters and normalizer can be set",
         )
-    lines = ["background=painted", f"size={_usual_size(networks['G'])}"]
+    lines = ["background=painted", "reference=none", f"size={_usual_size(networks['G'])}"]
     if not has_target:
         lines.append("normalizer=identity")
     for role, part in ROLES.items():

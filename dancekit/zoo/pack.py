@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from dancekit.critic import critic_path, read_critic, save_critic
-from dancekit.dancer import read_info, read_networks, read_target, save_dancer
+from dancekit.dancer import read_info, read_networks, read_references, read_target, save_dancer
 from dancekit.errors import OutputExists, UsageError
 from dancekit.weights.header import file_sha256, read_header, read_tensors
 from dancekit.weights.quantize import Storage
@@ -71,6 +71,7 @@ def repack(
         plate_png=plate,
         dtype=stored,
         title=title,
+        references=read_references(source, info),
     )
     save_critic(out, new, judges, dancer_sha256=digest, dtype=dtype or _critic_storage(source))
     return digest

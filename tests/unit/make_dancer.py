@@ -15,6 +15,8 @@ from dancekit.build import build_painting
 from dancekit.config import load_recipe
 from dancekit.contracts import PoseSpec
 from dancekit.dancer import DancerInfo, component_ids, read_info, read_target, save_dancer
+from dancekit.data.references import make_bank
+from dancekit.data.training_set import TrainingSet
 from dancekit.resources import data_path
 from dancekit.types import Detections, PoseSequence, Window
 
@@ -60,8 +62,16 @@ def make_dancer(path: Path, *, seed: int = 0, changes: tuple[str, ...] = ()) -> 
         licence="CC0-1.0",
     )
     _, png = cv2.imencode(".png", cv2.cvtColor(texture(FRAME, seed), cv2.COLOR_RGB2BGR))
-    save_dancer(path, info, networks, target=target, plate_png=png.tobytes(), dtype="fp32")
+    bank = make_bank(_filmed(target, window), parts.reference)
+    save_dancer(path, info, networks, target=target, plate_png=png.tobytes(), dtype="fp32", references=bank)
     return path
+
+
+def _filmed(target: PoseSequence, window: Window) -> TrainingSet:
+    """Noise for frames, all of it the person."""
+    shape = (len(target), window.size[1], window.size[0])
+    frames = np.random.default_rng(0).integers(0, 256, (*shape, 3), dtype=np.uint8)
+    return TrainingSet(frames, np.full(shape, 255, np.uint8), target, window, texture(FRAME))
 
 
 class Everybody:

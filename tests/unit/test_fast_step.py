@@ -55,7 +55,7 @@ def in_double(*states: TrainingState) -> None:
 
 
 def doubled(batch: Batch) -> Batch:
-    return Batch(*(value.double() for value in vars(batch).values()))
+    return Batch(*(None if value is None else value.double() for value in vars(batch).values()))
 
 
 @pytest.mark.parametrize("stage", TWO_STAGES, ids=["body", "face in the frame"])

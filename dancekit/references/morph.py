@@ -1,0 +1,113 @@
+"""Bring the picture of a person from one pose into another: every limb onto its place, the pixels around along."""
+
+from __future__ import annotations
+
+import numpy as np
+import torch
+import torch.nn.functional as F
+from numpy.typing import NDArray
+from torch import Tensor
+
+STEP = 4
+"""Pixels between the points at which the field of shifts is computed; it is smooth."""
+
+SHORTEST = 0.04
+"""Of the person's extent: a limb shorter than that, in either pose, has no direction that can be trusted."""
+
+NEAR, FALL, LENGTH = 0.02, 2.0, 0.5
+"""Beier and Neely's a (of the person's extent), b and p: weight = (length^p / (a + distance))^b."""
+
+OVERHANG = 0.25
+"""How far beyond a limb's ends its stretching goes on, in limb lengths; further out it is moved as it is."""
+
+_MOST_STRETCH = 3.0
+
+
+def joints_shift(
+    xy: NDArray[np.float32],
+    score: NDArray[np.float32],
+    to_xy: NDArray[np.float32],
+    to_score: NDArray[np.float32],
+) -> NDArray[np.float32]:
+    """(2,) pixels from the middle of one pose to that of the other, over the joints that both have; else 0."""
+    both = (score > 0) & (to_score > 0)
+    if not both.any():
+        return np.zeros(2, np.float32)
+    return np.asarray((to_xy[both] - xy[both]).mean(0), np.float32)
+
+
+def shifted(picture: Tensor, shift: NDArray[np.float32]) -> Tensor:
+    """(C, H, W) moved by (2,) pixels; zeros come in."""
+    height, width = picture.shape[-2:]
+    rows, columns = np.mgrid[0:height, 0:width].astype(np.float32)
+    return _sample(picture, columns - shift[0], rows - shift[1])
+
+
+def morph(
+    picture: Tensor,
+    pose: tuple[NDArray[np.float32], NDArray[np.float32]],
+    wanted: tuple[NDArray[np.float32], NDArray[np.float32]],
+    edges: tuple[tuple[int, int], ...],
+    shift: NDArray[np.float32],
+) -> Tensor:
+    """Field morphing (Beier and Neely, SIGGRAPH 1992) with the skeleton's limbs as lines.
+
+    Each limb alone would map the wanted picture back onto the given one: along itself by the ratio of its lengths,
+    across and beyond its ends by the ratio of the persons' sizes. A pixel follows the limbs that are near.
+
+    Args:
+        picture: (C, H, W).
+        pose: (K, 2) pixels and (K,) scores: what is shown.
+        wanted: The same: what is to be shown.
+        edges: The limbs, as pairs of joints.
+        shift: (2,) pixels: what moves the picture where no limb is known.
+
+    Returns:
+        (C, H, W).
+    """
+    (xy, score), (to_xy, to_score) = pose, wanted
+    both = (score > 0) & (to_score > 0)
+    lines = np.array([edge for edge in edges if both[list(edge)].all()], int).reshape(-1, 2)
+    if len(lines) == 0:
+        return shifted(picture, shift)
+    extent = [float(np.ptp(points[both], axis=0).max()) for points in (xy, to_xy)]
+    p, q = to_xy[lines[:, 0]].astype(np.float64), to_xy[lines[:, 1]].astype(np.float64)
+    p0, q0 = xy[lines[:, 0]].astype(np.float64), xy[lines[:, 1]].astype(np.float64)
+    long, long0 = np.linalg.norm(q - p, axis=1), np.linalg.norm(q0 - p0, axis=1)
+    good = (long > SHORTEST * extent[1]) & (long0 > SHORTEST * extent[0])
+    if not good.any():
+        return shifted(picture, shift)
+    p, q, p0, q0, long, long0 = (each[good] for each in (p, q, p0, q0, long, long0))
+    size = float(np.median(long0 / long))  # the persons' sizes: most limbs keep their length
+    height, width = picture.shape[-2:]
+    rows, columns = (_coarse(pixels) for pixels in (height, width))
+    points = np.stack(np.meshgrid(columns, rows), -1).reshape(-1, 1, 2)
+    along, along0 = (q - p) / long[:, None], (q0 - p0) / long0[:, None]
+    from_p = points - p
+    run = (from_p * along).sum(-1)
+    side = from_p[..., 0] * along[:, 1] - from_p[..., 1] * along[:, 0]
+    near = np.clip(run, -OVERHANG * long, (1 + OVERHANG) * long)
+    stretch = np.clip(long0 / long, size / _MOST_STRETCH, size * _MOST_STRETCH)
+    back = near * stretch + (run - near) * size
+    across0 = np.stack([along0[:, 1], -along0[:, 0]], -1)
+    source = p0 + back[..., None] * along0 + size * side[..., None] * across0
+    distance = np.hypot(side, run - np.clip(run, 0, long))
+    weight = (long**LENGTH / (NEAR * extent[1] + distance)) ** FALL
+    field = ((source - points) * weight[..., None]).sum(1) / weight.sum(1, keepdims=True)
+    coarse = torch.from_numpy(field.reshape(1, len(rows), len(columns), 2)).permute(0, 3, 1, 2).float()
+    large = F.interpolate(coarse, scale_factor=STEP, mode="bilinear", align_corners=False)
+    fine = large[0, :, :height, :width].numpy()
+    y, x = np.mgrid[0:height, 0:width].astype(np.float32)
+    return _sample(picture, x + fine[0], y + fine[1])
+
+
+def _coarse(pixels: int) -> NDArray[np.float64]:
+    """Where the field is computed: middles of blocks of `STEP` pixels."""
+    return np.arange(-(-pixels // STEP), dtype=np.float64) * STEP + (STEP - 1) / 2
+
+
+def _sample(picture: Tensor, x: NDArray[np.float32], y: NDArray[np.float32]) -> Tensor:
+    """(C, H, W) looked up bilinearly at (H, W) columns and rows; zeros beyond its edge."""
+    height, width = picture.shape[-2:]
+    grid = np.stack([(2 * x + 1) / width - 1, (2 * y + 1) / height - 1], -1).astype(np.float32)
+    return F.grid_sample(picture[None], torch.from_numpy(grid)[None], align_corners=False)[0]

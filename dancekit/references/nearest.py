@@ -1,0 +1,119 @@
+"""The nearest filmed frames by pose, moved limb by limb into the pose that is wanted."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import TYPE_CHECKING, Annotated, Literal
+
+import numpy as np
+from numpy.typing import NDArray
+from pydantic import Field
+
+from dancekit.references.morph import joints_shift, morph, shifted
+
+if TYPE_CHECKING:
+    from torch import Tensor
+
+Pose = tuple[NDArray[np.float32], NDArray[np.float32]]
+"""(..., K, 2) window pixels, NaN where missing, and (..., K) scores."""
+
+
+class Nearest:
+    """Shows the generator the filmed frames whose poses are nearest, cut out and brought into place.
+
+    Of each reference the generator sees the person's picture, the mask (4 channels), and the stick figure of the
+    pose that it was taken in, shifted into place: it tells how far the picture can be trusted. The idea is that of
+    reference-conditioned generators (Balakrishnan et al. 2018; few-shot vid2vid, Wang et al. 2019): clothes, prints
+    and hair are copied from a picture, not remembered by weights. Ours are found by pose, frame by frame.
+
+    The reference changes only for one that is clearly nearer, so that the picture does not flicker between two.
+
+    Args:
+        frames: References at a time.
+        bank: Filmed frames to choose from, spread over the poses; the dancer file holds them.
+        gap: In training a frame's own neighbours in time are no references: so many frames to either side.
+        hysteresis: How much nearer another frame must be before it takes over, 0 to 1.
+        align: `shift` brings the middle of the joints together; `limbs` also moves every limb onto its place by
+            field morphing (Beier and Neely 1992).
+    """
+
+    version = 1
+
+    def __init__(
+        self,
+        *,
+        frames: Annotated[int, Field(ge=1, le=4)] = 1,
+        bank: Annotated[int, Field(ge=1, le=512)] = 64,
+        gap: Annotated[int, Field(ge=0, le=10_000)] = 12,
+        hysteresis: Annotated[float, Field(ge=0, lt=1)] = 0.15,
+        align: Literal["shift", "limbs"] = "limbs",
+    ) -> None:
+        self.frames, self.bank, self.gap = frames, bank, gap
+        self.hysteresis = hysteresis
+        self.align: Literal["shift", "limbs"] = align
+
+    def channels(self, condition_channels: int) -> int:
+        """C of what the generator sees besides: picture, mask and stick figure of each reference."""
+        return self.frames * (4 + condition_channels)
+
+    def choose(self, cost: NDArray[np.floating], before: NDArray[np.intp] | None) -> NDArray[np.intp]:
+        """Which references belong to consecutive frames.
+
+        Args:
+            cost: (T, N) how far each frame of the bank is; infinite where it must not be taken.
+            before: (k,) what the frame before had; None at the start.
+
+        Returns:
+            (T, k) places in the bank, -1 where there is none. A reference that stays keeps its place among the k.
+        """
+        chosen = np.full((len(cost), self.frames), -1, np.intp)
+        held = np.full(self.frames, -1, np.intp) if before is None else before
+        for row, own in zip(chosen, cost, strict=True):
+            favoured = np.array(own, np.float64)
+            kept = held[held >= 0]
+            favoured[kept] *= 1 - self.hysteresis
+            order = np.argsort(favoured, kind="stable")[: self.frames]
+            best = order[np.isfinite(favoured[order])]
+            stays = np.isin(held, best)
+            row[stays] = held[stays]
+            new = best[~np.isin(best, held)]
+            row[np.flatnonzero(~stays)[: len(new)]] = new
+            held = row
+        return chosen
+
+    def draw(
+        self,
+        pictures: Tensor,
+        there: Pose,
+        wanted: Pose,
+        edges: tuple[tuple[int, int], ...],
+        renderer: Callable[[NDArray[np.float32], NDArray[np.float32]], Tensor],
+    ) -> Tensor:
+        """What the generator sees of a frame's references.
+
+        Args:
+            pictures: (k', 4, H, W) float32: the persons in [-1, 1], 0 around them, and their masks; k' <= `frames`.
+            there: (k', K, 2) and (k', K): their poses.
+            wanted: (K, 2) and (K,): the pose to be painted.
+            edges: The skeleton's.
+            renderer: Draws the stick figures: (T, K, 2) and (T, K) to (T, C, H, W).
+
+        Returns:
+            (channels, H, W) float32 on the CPU; zeros in place of references that are lacking.
+        """
+        import torch
+
+        parts = []
+        for picture, xy, score in zip(pictures, *there, strict=True):
+            shift = joints_shift(xy, score, *wanted)
+            if self.align == "limbs":
+                moved = morph(picture, (xy, score), wanted, edges, shift)
+            else:
+                moved = shifted(picture, shift)
+            figure = renderer((xy + shift)[None].astype(np.float32), score[None])[0]
+            parts += [moved, figure.cpu()]
+        lacking = self.frames - len(pictures)
+        if lacking:
+            channels = renderer(wanted[0][None], np.zeros_like(wanted[1])[None]).shape[1]
+            parts.append(pictures.new_zeros(lacking * (4 + channels), *pictures.shape[-2:]))
+        return torch.cat(parts)

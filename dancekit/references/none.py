@@ -1,0 +1,39 @@
+"""No reference frames."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import TYPE_CHECKING
+
+import numpy as np
+from numpy.typing import NDArray
+
+if TYPE_CHECKING:
+    from torch import Tensor
+
+
+class NoReference:
+    """The generator remembers what the target looks like, as in the paper."""
+
+    version = 1
+    bank = 0
+    gap = 0
+
+    def channels(self, condition_channels: int) -> int:
+        """No further channels."""
+        return 0
+
+    def choose(self, cost: NDArray[np.floating], before: NDArray[np.intp] | None) -> NDArray[np.intp]:
+        """(T, N) to (T, 0)."""
+        return np.zeros((len(cost), 0), np.intp)
+
+    def draw(
+        self,
+        pictures: Tensor,
+        there: tuple[NDArray[np.float32], NDArray[np.float32]],
+        wanted: tuple[NDArray[np.float32], NDArray[np.float32]],
+        edges: tuple[tuple[int, int], ...],
+        renderer: Callable[[NDArray[np.float32], NDArray[np.float32]], Tensor],
+    ) -> Tensor:
+        """(0, 4, H, W) to (0, H, W)."""
+        return pictures.new_zeros((0, *pictures.shape[-2:]))
