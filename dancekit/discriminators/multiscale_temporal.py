@@ -15,7 +15,7 @@ from dancekit.layers import Norm
 
 class MultiscaleTemporalDiscriminator(nn.Module):
     """Judges each frame alone, and groups of frames at temporal strides (Wang et al., "Video-to-video synthesis",
-    2018, section 3.2 and appendix: conditional image and multi-scale video discriminator).
+    NeurIPS 2018, section 3: conditional image and multi-scale video discriminator).
 
     For every stride there is a network that sees `seen` conditions and images so many frames apart: near ones for
     flicker, distant ones for motion that is too slow, or a picture that drifts. Other than in vid2vid it is given

@@ -20,8 +20,8 @@ UNIT = 0.01
 
 
 class Flow:
-    """Teaches the temporal strategy `flow_warp` how the target moves (Wang et al. 2018, "Video-to-video synthesis",
-    section 3.3 and eq. 10: the two terms of its flow loss).
+    """Teaches the temporal strategy `flow_warp` how the target moves (Wang et al., "Video-to-video synthesis",
+    NeurIPS 2018, section 3: the two terms of its flow loss).
 
     The true frame before, moved along the predicted flow, should be the true frame (L1, images in [-1, 1]). And the
     flow should be that of a teacher, where the teacher's leads there and back: mean absolute difference of both

@@ -249,7 +249,7 @@ def test_a_loss_that_nobody_can_obey_is_refused() -> None:
 
 
 def test_the_gru_against_its_equations() -> None:
-    """On single pixels a 3x3 convolution is its middle alone: a plain GRU (Ballas et al. 2016, eq. 5 to 8)."""
+    """On single pixels a 3x3 convolution is its middle alone: a plain GRU (Ballas et al. 2016)."""
     torch.manual_seed(0)
     gru = ConvGRU(5).double()
     shaken(gru)
