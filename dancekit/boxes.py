@@ -20,6 +20,7 @@ HEAD_RATIOS = (
     ("nose", "left_ear", 125 / 145),
     ("nose", "right_ear", 125 / 145),
 )
+HEAD = ("nose", "left_eye", "right_eye", "left_ear", "right_ear")
 SHOULDERS_RATIO = 360 / 145
 TORSO_RATIO = 500 / 145
 # How far the head's own estimate may be from the body's: in profile the ears coincide, and a single misplaced
@@ -102,6 +103,31 @@ def hand_boxes(
         centre = np.where(enough, (np.where(enough, low, 0) + np.where(enough, high, 0)) / 2, centre)
         boxes.append(_squares(centre, np.maximum(side, extent)))
     return np.stack(boxes, 1)
+
+
+def region_confidence(score: NDArray[np.float32], skeleton: Skeleton, region: str) -> NDArray[np.float64]:
+    """How surely a face or a hand is seen.
+
+    The mean score of its own points, those that are missing counted as 0: a face that is turned away, and a hand
+    that only the forearm tells of, count little. Of a hand without points in the skeleton: the less sure of wrist
+    and elbow.
+
+    Args:
+        score: (T, K), 0 where missing.
+        skeleton: What the K joints are.
+        region: `face`, `left_hand` or `right_hand`.
+
+    Returns:
+        (T,) in [0, 1].
+    """
+    own = skeleton.parts.get(region, ())
+    if region == "face":
+        own += tuple(skeleton.index(name) for name in HEAD if name in skeleton)
+    elif not own:
+        side = region.removesuffix("_hand")
+        arm = [skeleton.index(f"{side}_{joint}") for joint in ("wrist", "elbow")]
+        return np.asarray(np.clip(score[:, arm], 0, 1).min(1), np.float64)
+    return np.asarray(np.clip(score[:, list(own)], 0, 1).mean(1), np.float64)
 
 
 def head_widths(

@@ -189,7 +189,13 @@ def build_painting(recipe: Recipe, skeleton: Skeleton, device: str = "cpu") -> P
             f"size {list(recipe.size)} does not suit generator {recipe.generator.name}",
             hint=f"both sides must be multiples of {generator.spec.multiple_of}",
         )
-    face = _make("face", recipe.face, condition_channels=channels, size=recipe.size)
+    face = _make(
+        "face",
+        recipe.face,
+        condition_channels=channels,
+        size=recipe.size,
+        draw=lambda size: _make("renderer", recipe.renderer, skeleton=skeleton, size=size, device=device),
+    )
     return PaintingParts(renderer, generator, background, temporal, face, reference)
 
 
@@ -201,6 +207,7 @@ class TrainingParts:
     objective: Objective
     face_discriminator: nn.Module
     face_objective: Objective
+    hand_discriminator: nn.Module | None = None
 
 
 def build_training(recipe: Recipe, painting: PaintingParts) -> TrainingParts:
@@ -236,11 +243,15 @@ def build_training(recipe: Recipe, painting: PaintingParts) -> TrainingParts:
     face_objective = build_objective(recipe.face_losses)
     _without_flow(recipe.face_losses, face_objective, "a face")
     face_discriminator = _make("discriminator", recipe.face_discriminator, in_channels=channels + 3, frames=1)
+    hands = set(getattr(painting.face, "regions", ())) - {"face"}
     return TrainingParts(
         discriminator,
         objective,
         face_discriminator,
         face_objective,
+        _make("discriminator", recipe.face_discriminator, in_channels=channels + 3, frames=1)
+        if hands
+        else None,
     )
 
 
@@ -276,7 +287,18 @@ def check_parts(recipe: Recipe, skeleton: Skeleton) -> None:
         painting = build_painting(recipe, skeleton)
         build_training(recipe, painting)
     names = [name for name, _ in painting.generator.named_parameters()]
+    learns = any(True for _ in painting.face.parameters())
     for stage in recipe.train.stages:
+        if (
+            "face" in stage.modules
+            and not learns
+            and (stage.judge, "generator" in stage.modules) != ("frame", True)
+        ):
+            raise IncompatibleParts(
+                f"stage {stage.name!r} trains the face, but face {recipe.face.name} has no weights: it judges the "
+                "generator",
+                hint="modules: [generator, face] and judge: frame",
+            )
         if not any(name.startswith(stage.only) for name in names):
             heads = sorted({name.partition(".")[0] for name in names})
             raise IncompatibleParts(

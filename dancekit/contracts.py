@@ -400,7 +400,11 @@ class WarpingStrategy(Protocol):
 
 
 class FaceRefiner(Protocol):
-    """An `nn.Module` that sharpens the face of a painted image. Wired: `condition_channels`."""
+    """An `nn.Module` that sharpens the face of a painted image.
+
+    Wired: `condition_channels`, `size`, and `draw`, which makes the recipe's renderer for pictures of a size (W, H).
+    A class attribute `needs_joints = True` says that it does nothing with boxes that were found elsewhere.
+    """
 
     version: int
     crop_size: int
@@ -417,7 +421,9 @@ class FaceRefiner(Protocol):
             skeleton: What the joints are.
 
         Returns:
-            (T, 4) float32 square boxes left, top, right, bottom in window pixels; NaN where no face is seen.
+            (T, 4) float32 square boxes left, top, right, bottom in window pixels; NaN where no face is seen. Or, of a
+            `RegionRefiner`, (T, R, D): a row a region, in which the first four numbers are the box, the fifth is how
+            surely it is seen, 0 to 1, and the rest is its own.
         """
         ...
 
@@ -426,7 +432,23 @@ class FaceRefiner(Protocol):
         ...
 
     def __call__(self, image: Tensor, condition: Tensor, boxes: Tensor) -> Tensor:
-        """Refine, paste and clamp: (B, 3, H, W), (B, C, H, W), (B, 4) to (B, 3, H, W); NaN boxes change nothing."""
+        """Refine, paste and clamp: (B, 3, H, W), (B, C, H, W), (B, 4) or (B, R, D) to (B, 3, H, W); NaN boxes change
+        nothing, and nothing changes outside of the boxes.
+        """
+        ...
+
+
+@runtime_checkable
+class RegionRefiner(Protocol):
+    """A face refiner that knows hands, too."""
+
+    regions: tuple[str, ...]
+    """Of its R rows: `face`, `left_hand`, `right_hand`."""
+
+    def region_condition(self, condition: Tensor, boxes: Tensor) -> Tensor:
+        """What discriminators are told of the pose: (B, C, H, W), (B, D) rows of one region to
+        (B, C, crop_size, crop_size).
+        """
         ...
 
 

@@ -20,8 +20,11 @@ from dancekit.weights.quantize import Storage, pack, unpack
 if TYPE_CHECKING:
     from torch import Tensor
 
-NETWORKS = ("discriminator", "face_discriminator")
-"""Prefixes of its tensors, and their recipe keys."""
+KEYS = ("discriminator", "face_discriminator")
+"""Recipe keys of its networks."""
+
+NETWORKS = (*KEYS, "hand_discriminator")
+"""Prefixes of its tensors; the hands' is a second one of the faces' kind."""
 
 
 def critic_path(dancer: str | os.PathLike[str]) -> Path:
@@ -43,7 +46,7 @@ def save_critic(
     Args:
         dancer: The dancer file.
         info: Its header.
-        networks: Tensors named `discriminator.<key>` and `face_discriminator.<key>`.
+        networks: Tensors named `discriminator.<key>`, `face_discriminator.<key>`, `hand_discriminator.<key>`.
         dancer_sha256: Of the dancer file, so that no critic is ever taken for another dancer's.
         dtype: As for `save_dancer`.
 
@@ -58,8 +61,8 @@ def save_critic(
         "format": FORMAT,
         "kind": "critic",
         "dancer_sha256": dancer_sha256,
-        "components": {key: value for key, value in info.components.items() if key in NETWORKS},
-        "parameters": {key: getattr(info.recipe, key).params for key in NETWORKS},
+        "components": {key: value for key, value in info.components.items() if key in KEYS},
+        "parameters": {key: getattr(info.recipe, key).params for key in KEYS},
         "storage": dtype,
         "licence": info.licence,
         "version": info.version,

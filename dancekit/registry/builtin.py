@@ -72,6 +72,8 @@ BUILTIN: dict[str, dict[str, str]] = {
     "face": {
         "none": "dancekit.faces.none:NoFace",
         "residual": "dancekit.faces.residual:ResidualFace",
+        "landmark": "dancekit.faces.landmark:LandmarkFace",
+        "regions": "dancekit.faces.regions:Regions",
         "edn": "dancekit.faces.edn:EDNFace",
     },
     "augmentation": {

@@ -27,7 +27,7 @@ class Batch:
         real: (B, T, 3, H, W) true frames in [-1, 1].
         mask: (B, T, 1, H, W) 1 = the person.
         plate: (B, 3, H, W) clean plates.
-        boxes: (B, T, 4) face boxes, NaN where no face is seen.
+        boxes: (B, T, 4) face boxes, NaN where no face is seen; or (B, T, R, D), see `FaceRefiner.boxes`.
         references: (B, T, R, H, W) what the generator sees besides; None without references.
     """
 

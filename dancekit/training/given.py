@@ -9,6 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 from torch import Tensor
 
+from dancekit import registry
 from dancekit.contracts import Clip, FaceRefiner, Renderer
 from dancekit.data.camera import LARGE, CameraMotion
 from dancekit.errors import IncompatibleParts, VideoError
@@ -61,6 +62,11 @@ def check_given(recipe: Recipe, data: TrainingSet) -> None:
     """
     if data.labels is None:
         return
+    if getattr(registry.load("face", recipe.face.name), "needs_joints", False):
+        raise IncompatibleParts(
+            f"face {recipe.face.name} draws joints, and the imported labels come with boxes alone",
+            hint="face=residual, or face=edn",
+        )
     if recipe.augmentations:
         raise IncompatibleParts(
             "augmentations move poses, but the imported labels are pictures", hint="augmentations=[]"

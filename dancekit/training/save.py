@@ -147,7 +147,10 @@ def write_dancer(path: Path, state: TrainingState, info: DancerInfo) -> str:
         path, info, networks, target=target, plate_png=encoded.tobytes(), references=state.bank
     )
     critic = {
-        f"{name}.{key}": value for name in CRITIC for key, value in state.networks[name].state_dict().items()
+        f"{name}.{key}": value
+        for name in CRITIC
+        if name in state.networks
+        for key, value in state.networks[name].state_dict().items()
     }
     save_critic(path, info, critic, dancer_sha256=digest)
     return digest

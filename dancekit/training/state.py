@@ -30,6 +30,7 @@ from dancekit.training.devices import choose_precision, choose_winograd, compile
 from dancekit.training.ema import EMA
 from dancekit.training.pool import ImagePool
 from dancekit.training.prefetch import Prefetcher
+from dancekit.training.regions import region_crops
 from dancekit.training.schedules import rate_factor
 from dancekit.training.step import Critic, Judgement, learn
 
@@ -62,7 +63,11 @@ class TrainingState:
             "discriminator": self.training.discriminator.to(device),
             "face": self.painting.face.to(device),
             "face_discriminator": self.training.face_discriminator.to(device),
-        } | {name: each.to(device) for name, each in self.painting.networks.items() if name == "temporal"}
+        }
+        if "temporal" in self.painting.networks:
+            self.networks["temporal"] = self.painting.networks["temporal"].to(device)
+        if self.training.hand_discriminator is not None:
+            self.networks["hand_discriminator"] = self.training.hand_discriminator.to(device)
         settings = recipe.train.optimizer
         self.optimizers = {
             name: torch.optim.Adam(
@@ -74,7 +79,9 @@ class TrainingState:
             for name, module in self.networks.items()
             if any(True for _ in module.parameters())
         }
-        self.pools = {name: ImagePool(recipe.train.pool) for name in ("discriminator", "face_discriminator")}
+        self.pools = {
+            name: ImagePool(recipe.train.pool) for name in self.networks if name.endswith("discriminator")
+        }
         if recipe.train.gradient_checkpointing:
             save_memory(self.networks["generator"], recipe.generator.name)
         self.winograd = False
@@ -328,14 +335,18 @@ class TrainingState:
             with torch.no_grad(), self._averaged(*self._body):
                 painted = self._paint(batch).flatten(0, 1)
             boxes, conditions = batch.boxes.flatten(0, 1), batch.conditions.flatten(0, 1)
-            seen = boxes.isfinite().all(1)
+            seen = boxes[..., :4].isfinite().all(-1).view(len(boxes), -1).any(1)
             if not seen.any():
                 return []
             refined = self.networks["face"](painted[seen], conditions[seen], boxes[seen])
             real = batch.real.flatten(0, 1)[seen]
-            return [self._of_faces(refined, real, conditions[seen], boxes[seen], 1.0)]
+            return self._of_regions(refined, real, conditions[seen], boxes[seen], 1.0)
 
-        return self._learn(judge, batches, ["face"], ["face_discriminator"])
+        return self._learn(judge, batches, ["face"], self._region_critics)
+
+    @property
+    def _region_critics(self) -> list[str]:
+        return [name for name in ("face_discriminator", "hand_discriminator") if name in self.networks]
 
     def _frames_with_faces(self, stage: Stage, batches: Sequence[Batch]) -> dict[str, float]:
         """Train the face refiner inside of the frames, as Everybody Dance Now does.
@@ -348,7 +359,7 @@ class TrainingState:
             [*(self._body if learns else []), *(["face"] if "face" in stage.modules else [])]
         )
         critics = ["discriminator"] if {"generator", "discriminator"} & set(stage.modules) else []
-        critics += ["face_discriminator"] if "face" in stage.modules else []
+        critics += self._region_critics if "face" in stage.modules else []
         with ExitStack() as stack:
             if not learns:
                 stack.enter_context(self._averaged(*self._body))
@@ -363,17 +374,9 @@ class TrainingState:
         judgements = [self._of_frames(batch, fake, known)]
         length = fake.shape[1]
         for t in range(length):
-            seen = batch.boxes[:, t].isfinite().all(1)
-            if seen.any():
-                judgements.append(
-                    self._of_faces(
-                        fake[seen, t],
-                        batch.real[seen, t],
-                        batch.conditions[seen, t],
-                        batch.boxes[seen, t],
-                        1 / length,
-                    )
-                )
+            judgements += self._of_regions(
+                fake[:, t], batch.real[:, t], batch.conditions[:, t], batch.boxes[:, t], 1 / length
+            )
         return judgements
 
     def _of_frames(self, batch: Batch, fake: Tensor, seen: dict[str, Tensor]) -> Judgement:
@@ -398,30 +401,35 @@ class TrainingState:
             view,
         )
 
-    def _of_faces(
+    def _of_regions(
         self, fake: Tensor, real: Tensor, conditions: Tensor, boxes: Tensor, weight: float
-    ) -> Judgement:
-        crop: Callable[[Tensor, Tensor], Tensor] = self.painting.face.crop  # type: ignore[assignment]
-        fake_face, real_face, sticks = (crop(each, boxes) for each in (fake, real, conditions))
-        everywhere = torch.ones_like(fake_face[:, :1])
-        view = LossView(
-            fake=fake_face,
-            real=real_face,
-            mask=everywhere,
-            fake_features=[],
-            real_features=[],
-            view_mask=everywhere,
-        )
-        return Judgement(
-            "face_discriminator",
-            self.training.face_objective,
-            torch.cat([sticks, fake_face], 1),
-            torch.cat([sticks, real_face], 1),
-            view,
-            weight=weight,
-            prefix="face_",
-            last_only=self.recipe.train.compat == "edn",
-        )
+    ) -> list[Judgement]:
+        """Faces, and hands, of (N, ., H, W) frames with boxes (N, 4) or (N, R, D), as far as there are any."""
+        judgements = []
+        for kind, views in region_crops(self.painting.face, fake, real, conditions, boxes).items():
+            fake_crop, real_crop, pose = views
+            everywhere = torch.ones_like(fake_crop[:, :1])
+            view = LossView(
+                fake=fake_crop,
+                real=real_crop,
+                mask=everywhere,
+                fake_features=[],
+                real_features=[],
+                view_mask=everywhere,
+            )
+            judgements.append(
+                Judgement(
+                    f"{kind}_discriminator",
+                    self.training.face_objective,
+                    torch.cat([pose, fake_crop], 1),
+                    torch.cat([pose, real_crop], 1),
+                    view,
+                    weight=weight,
+                    prefix=f"{kind}_",
+                    last_only=self.recipe.train.compat == "edn",
+                )
+            )
+        return judgements
 
     # ---- learning ------------------------------------------------------------------------------------------
 

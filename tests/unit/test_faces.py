@@ -10,8 +10,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from dancekit.boxes import face_boxes
+from dancekit.faces.crops import FEATHER, crop_boxes, paste_boxes
 from dancekit.faces.none import NoFace
-from dancekit.faces.residual import FEATHER, ResidualFace, crop_boxes, paste_boxes
+from dancekit.faces.residual import ResidualFace
 from dancekit.types import get_skeleton, skeleton_names
 
 NAN = float("nan")
