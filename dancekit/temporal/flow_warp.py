@@ -19,7 +19,8 @@ SHARE_AT_START = -1.5
 
 
 class FlowWarp(nn.Module):
-    """Each frame is share * moved + (1 - share) * painted (Wang et al., "Video-to-video synthesis", NeurIPS 2018, section 3).
+    """Each frame is share * moved + (1 - share) * painted (Wang et al., "Video-to-video synthesis", NeurIPS 2018,
+    section 3).
 
     A small network sees both conditions, the last image and what the generator paints (which knows the last image
     as in `previous_frame`), and says where each pixel was, and how far to trust that. The first frame of a clip is

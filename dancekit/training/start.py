@@ -95,5 +95,6 @@ def _networks(path: Path, state: TrainingState) -> dict[str, dict[str, Tensor]]:
     found: dict[str, dict[str, Tensor]] = {}
     for name, value in tensors.items():
         network, _, key = name.partition(".")
-        found.setdefault(network, {})[key] = value
+        if network in state.networks:  # hands that this recipe does not judge, say
+            found.setdefault(network, {})[key] = value
     return found
