@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from typing import cast
 
@@ -51,6 +51,7 @@ def draw_clips(
     batch: int,
     seed: int,
     step: int,
+    wanted: Collection[int] | None = None,
 ) -> list[Clip]:
     """Clips of a step: every draw is a function of seed and step alone.
 
@@ -63,14 +64,18 @@ def draw_clips(
         batch: B.
         seed: The recipe's.
         step: Number of the step.
+        wanted: Only these of them, by number; they are the same as in all of them.
     """
     rng = np.random.default_rng([seed, step])
     clips = []
-    for _ in range(batch):
+    for number in range(batch):
         start = int(starts[rng.integers(len(starts))])
+        drawn = [augmentation.draw(rng, size) for augmentation in augmentations]
+        if wanted is not None and number not in wanted:
+            continue
         clip = data.clip(start, length)
-        for augmentation in augmentations:
-            clip = augmentation.apply(clip, augmentation.draw(rng, size))
+        for augmentation, parameters in zip(augmentations, drawn, strict=True):
+            clip = augmentation.apply(clip, parameters)
         clips.append(clip)
     return clips
 
