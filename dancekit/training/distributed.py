@@ -13,7 +13,6 @@ without gradients of the weights, and where nobody's face is seen one process ha
 from __future__ import annotations
 
 import math
-import os
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from datetime import timedelta
@@ -25,6 +24,7 @@ from torch import Tensor
 from dancekit.build import resolve_device
 from dancekit.config.schema import TrainConfig
 from dancekit.errors import DancekitError, UsageError
+from dancekit.launch import launched, on_cpu
 
 T = TypeVar("T")
 
@@ -42,16 +42,6 @@ class FailedElsewhere(DancekitError):
     def __init__(self, message: str, exit_code: int) -> None:
         super().__init__(f"the main process failed: {message}")
         self.exit_code = exit_code
-
-
-def launched() -> int:
-    """How many processes a launcher has started for this training; 1 without a launcher. Imports nothing."""
-    return int(os.environ.get("WORLD_SIZE", "1")) if "RANK" in os.environ else 1
-
-
-def leads() -> bool:
-    """Whether this is the process that prepares, writes and talks. Imports nothing."""
-    return launched() == 1 or os.environ["RANK"] == "0"
 
 
 class Processes:
@@ -222,9 +212,7 @@ def join(device: str = "auto") -> tuple[Processes, str]:
     Raises:
         UsageError: A device that is not there, or that several processes cannot use.
     """
-    if os.environ.get("ACCELERATE_USE_CPU", "").lower() in ("true", "1") and device == "auto":
-        device = "cpu"  # accelerate launch --cpu
-    place = resolve_device(device)
+    place = resolve_device("cpu" if device == "auto" and on_cpu() else device)
     if launched() == 1:
         return ALONE, place
     if place not in ("cpu", "cuda"):
@@ -242,6 +230,14 @@ def join(device: str = "auto") -> tuple[Processes, str]:
             hint="check --main_process_ip, --main_process_port and --num_machines of accelerate launch",
         ) from None
     return Processes(state.process_index, state.num_processes), "cpu" if place == "cpu" else str(state.device)
+
+
+def leave() -> None:
+    """Leave the other processes, at the program's end."""
+    if launched() > 1:
+        from accelerate import PartialState
+
+        PartialState().destroy_process_group()
 
 
 def _buckets(weights: Sequence[Tensor]) -> Iterator[list[Tensor]]:

@@ -107,6 +107,7 @@ def train(
             wrong; another process is at work in `out`.
     """
     settings = load_recipe(recipe) if isinstance(recipe, str) else recipe
+    settings = settings.model_copy(update={"target": ""})
     processes, place = join(device)
     run = Run(Path(out))
     begin_with = os.fspath(start_from) or settings.train.start_from
