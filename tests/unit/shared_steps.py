@@ -52,7 +52,7 @@ def clips(step: int, count: int, *, half_unseen: bool) -> Batch:
 def learn(case: str, processes: Processes = ALONE) -> tuple[dict[str, Tensor], list[dict[str, float]]]:
     """Take a few steps; weights, averages and moments afterwards, and the records."""
     overrides, stage = CASES[case]
-    state = state_of("face_discriminator.ndf=2", *overrides, processes=processes)
+    state = state_of("face_discriminator={name: patch, params: {ndf: 2}}", *overrides, processes=processes)
     settings = state.recipe.train
     for network in state.networks.values():
         network.double()
