@@ -14,7 +14,8 @@ from typer.main import get_command as build_command
 
 from dancekit import __version__
 from dancekit.cli.console import INTERRUPTED, forget_verbosity, report_failure
-from dancekit.errors import UnknownName
+from dancekit.errors import UnknownName, UsageError
+from dancekit.launch import launched
 
 
 @dataclass(frozen=True)
@@ -40,6 +41,9 @@ COMMANDS: dict[str, Lazy] = {
     ),
     "dance": Lazy("dancekit.cli.dance:dance", "All in one: TARGET dances what SOURCE dances.", _START),
     "train": Lazy("dancekit.cli.train:train", "Train a dancer on a video of the target.", _WORK),
+    "run": Lazy(
+        "dancekit.cli.run:run", "Train what a recipe says: the form for scripts and clusters.", _WORK
+    ),
     "transfer": Lazy("dancekit.cli.transfer:transfer", "Paint a dancer doing the dance of a video.", _WORK),
     "live": Lazy("dancekit.cli.live:live", "A camera's dance, painted while it is danced.", _WORK),
     "check": Lazy(
@@ -78,6 +82,9 @@ COMMANDS: dict[str, Lazy] = {
     "doctor": Lazy("dancekit.cli.doctor:doctor", "Say what this installation can use.", _LOOK),
 }
 
+SHARED = ("run", "train")
+"""Commands whose work several processes of a launcher share."""
+
 
 class LazyGroup(TyperGroup):
     """Lists commands from the table; imports the one that is run."""
@@ -95,6 +102,11 @@ class LazyGroup(TyperGroup):
         """The real command, imported now."""
         if args and not args[0].startswith("-") and args[0] not in COMMANDS:
             raise _unknown_command(args[0])
+        if args and args[0] in COMMANDS and args[0] not in SHARED and launched() > 1:
+            raise UsageError(
+                f"{launched()} processes would each run dancekit {args[0]}",
+                hint="accelerate launch is for dancekit run and train; dancekit batch runs many jobs",
+            )
         name, _, rest = super().resolve_command(ctx, args)
         return name, load_command(str(name)), rest
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -25,6 +26,7 @@ from dancekit.cli.options import (
     read_seconds,
 )
 from dancekit.errors import OutputExists, UsageError
+from dancekit.launch import launched, leads, wished_precision
 
 if TYPE_CHECKING:
     from dancekit.data.progress import Progress
@@ -106,21 +108,143 @@ def train(
       dancekit train --target me.mp4 --range 0:05-1:10 --range 2:00-
       dancekit train --target me.mp4 --recipe mine.yaml generator.ngf=16
     """
-    terminal = Terminal(verbose=verbose, quiet=quiet, as_json=as_json)
+    terminal = Terminal(verbose=verbose, quiet=quiet or not leads(), as_json=as_json)
     changes = check_overrides(overrides if targets else _no_target(overrides), seed=seed)
-    check_person(person)
     if not targets:
         raise UsageError("the target is missing", hint="dancekit train --target VIDEO")
-    target, parts = targets[0], read_ranges(targets, ranges or [])
-    run = out or Path("runs") / target.stem
+    if tensorboard:
+        changes = [*changes, "train.loggers=[tensorboard]"]
+    given = [f"--target {each}" for each in targets] + [f"--range={each}" for each in ranges or ()]
+    named = [] if recipe == "standard" else [f"--recipe {recipe}"]
+    train_dancer(
+        terminal,
+        Training(recipe, changes, targets, ranges or [], out, resume, force, person, device),
+        again=" ".join(["dancekit train", *given, *named]),
+        licence=licence,
+        consent=consent,
+        rendered=rendered,
+        data_licence=data_licence,
+    )
+
+
+@dataclass(frozen=True)
+class Training:
+    """What a command line asks to be trained; the options of `train` say what each is."""
+
+    recipe: str
+    changes: Sequence[str]
+    targets: Sequence[Path]
+    ranges: Sequence[str]
+    out: Path | None
+    resume: bool
+    force: bool
+    person: str | None
+    device: str
+
+
+def train_dancer(
+    terminal: Terminal,
+    asked: Training,
+    *,
+    again: str,
+    licence: str,
+    consent: str,
+    rendered: bool,
+    data_licence: str,
+) -> None:
+    """Train, show it, and say what came of it; alone or as one of the processes of a launcher.
+
+    Args:
+        terminal: Where to print.
+        asked: What to train.
+        again: The command that goes on with it, without what stands in every command.
+        licence: For the dancer file, as the three that follow.
+        consent: What the person shown agreed to.
+        rendered: Whether nobody real is shown.
+        data_licence: Of the clip.
+
+    Raises:
+        SystemExit: It was stopped by a signal; or the main process failed, and has said why.
+    """
+    targets, resume = asked.targets, asked.resume
+    check_person(asked.person)
+    target, parts = targets[0], read_ranges(targets, asked.ranges)
+    run = asked.out or Path("runs") / target.stem
     if rendered and consent:
         raise UsageError(
             "--consent and --rendered contradict each other", hint="nobody consents where nobody is shown"
         )
-    if resume and force:
+    if resume and asked.force:
         raise UsageError(
             "--resume and --force contradict each other", hint="go on with the run, or replace it"
         )
+    if leads():  # the others would meet what this one has just made
+        _check_place(run, resume=resume, force=asked.force)
+
+    from dancekit.cli.interrupt import StopOnInterrupt
+    from dancekit.cli.progress import show_progress
+    from dancekit.config import load_recipe
+
+    if leads():
+        _check_targets(targets, joined=bool(parts))  # first: it needs no torch
+    from dancekit.training import train as train_target
+    from dancekit.training.distributed import FailedElsewhere, leave
+
+    changes = with_launchers_precision(asked.changes)
+    settings = load_recipe(asked.recipe, changes)
+    with show_progress(terminal) as display, StopOnInterrupt(display, terminal.warn) as stop:
+        if parts and leads():
+            target = _joined(parts, run, stop.progress)
+        try:
+            result = train_target(
+                target,
+                settings,
+                out=run,
+                device=asked.device,
+                resume=resume,
+                force=asked.force,
+                person=asked.person,
+                progress=stop.progress,
+                should_stop=stop.should_stop,
+                on_record=display.note,
+                licence=licence,
+                consent=consent,
+                subject="rendered" if rendered else "person" if consent else "",
+                data_licence=data_licence,
+            )
+        except FailedElsewhere as error:
+            raise SystemExit(error.exit_code) from None
+        leave()
+    if leads():
+        _report(terminal, result, sum(each.train.steps for each in settings.chain))
+    if not result.finished:
+        person = [] if asked.person is None else [f"--person {asked.person}"]
+        command = " ".join([again, f"--out {run} --resume", *person, *changes])
+        terminal.log("to go on: " + (command if launched() == 1 else "the same command with --resume"))
+        raise SystemExit(stop.exit_code)  # said already, not an error
+
+
+def with_launchers_precision(changes: Sequence[str]) -> list[str]:
+    """`accelerate launch --mixed_precision bf16` is `train.precision=bf16`; a recipe alone decides without it.
+
+    Raises:
+        UsageError: The overrides say something else, or it is a precision that training has not.
+    """
+    wished = wished_precision()
+    if wished == "no":
+        return list(changes)
+    if wished != "bf16":
+        raise UsageError(
+            f"--mixed_precision {wished}: dancekit trains in fp32 or bf16", hint="--mixed_precision bf16"
+        )
+    given = [each for each in changes if each.startswith("train.precision=")]
+    if given and given[-1] != "train.precision=bf16":
+        raise UsageError(f"--mixed_precision bf16 and {given[-1]} disagree", hint="give one of them")
+    return [*changes, *([] if given else ["train.precision=bf16"])]
+
+
+def _check_place(run: Path, *, resume: bool, force: bool) -> None:
+    """Refuse a run folder before anything heavy is imported."""
     if resume and not run.is_dir():
         raise UsageError(
             f"{run} does not exist, there is nothing to resume", hint="leave --resume away, or check --out"
@@ -129,44 +253,6 @@ def train(
         raise UsageError(f"--out {run} is a file", hint="name a folder")
     if run.exists() and any(run.iterdir()) and not (resume or force):
         raise OutputExists(run) if not (run / "checkpoints").is_dir() else _unfinished(run)
-
-    from dancekit.cli.interrupt import StopOnInterrupt
-    from dancekit.cli.progress import show_progress
-    from dancekit.config import load_recipe
-
-    _check_targets(targets, joined=bool(parts))  # first: it needs no torch
-    from dancekit.training import train as train_dancer
-
-    if tensorboard:
-        changes = [*changes, "train.loggers=[tensorboard]"]
-    settings = load_recipe(recipe, changes)
-    with show_progress(terminal) as display, StopOnInterrupt(display, terminal.warn) as stop:
-        if parts:
-            target = _joined(parts, run, stop.progress)
-        result = train_dancer(
-            target,
-            settings,
-            out=run,
-            device=device,
-            resume=resume,
-            force=force,
-            person=person,
-            progress=stop.progress,
-            should_stop=stop.should_stop,
-            on_record=display.note,
-            licence=licence,
-            consent=consent,
-            subject="rendered" if rendered else "person" if consent else "",
-            data_licence=data_licence,
-        )
-    _report(terminal, result, sum(each.train.steps for each in settings.chain))
-    if not result.finished:
-        given = [f"--target {each}" for each in targets] + [f"--range={each}" for each in ranges or ()]
-        again = f"dancekit train {' '.join(given)} --out {run} --resume"
-        named = "" if recipe == "standard" else f" --recipe {recipe}"
-        named += "" if person is None else f" --person {person}"
-        terminal.log(f"to go on: {' '.join([again + named, *changes])}")
-        raise SystemExit(stop.exit_code)  # said already, not an error
 
 
 def _report(terminal: Terminal, result: TrainResult, steps: int) -> None:

@@ -266,6 +266,8 @@ class Recipe(_Model):
         before: Whole recipes that are trained first on the same clip, one after the other; each begins with what
             the one before it has learnt (every tensor of equal name and shape), and this one comes last. A file
             names them, or writes one out where it stands.
+        target: The clip to train on, for `dancekit run`: a path from the current folder. It is no part of what is
+            trained: neither a run's recipe nor a dancer file has it.
     """
 
     schema_version: Annotated[int, Field(alias="schema", ge=SCHEMA, le=SCHEMA)]
@@ -288,6 +290,7 @@ class Recipe(_Model):
     train: TrainConfig
     policy: Policy = Policy()
     before: list[Recipe] = []
+    target: str = ""
 
     @model_validator(mode="after")
     def _chained(self) -> Self:
@@ -296,6 +299,8 @@ class Recipe(_Model):
                 "with `before` there is nothing left to start from; the first one may: before[0].train.start_from"
             )
         for number, recipe in enumerate(self.before):
+            if recipe.target:
+                raise ValueError(f"before[{number}].target: all recipes of a chain have one target")
             if recipe.before:
                 raise ValueError(
                     f"before[{number}] has a `before` of its own; write them one after the other"
@@ -332,7 +337,11 @@ class Recipe(_Model):
 
     def to_json(self) -> dict[str, Any]:
         """Plain JSON data, complete; `from_json` reads it."""
-        return self.model_dump(mode="json", by_alias=True)
+        data = self.model_dump(mode="json", by_alias=True)
+        for each in (data, *data["before"]):
+            if not each["target"]:
+                del each["target"]
+        return data
 
     @classmethod
     def from_json(cls, data: dict[str, Any]) -> Self:
@@ -360,8 +369,8 @@ class Recipe(_Model):
 
     @property
     def hash(self) -> str:
-        """sha256 (hex) of the canonical JSON without `summary`: equal hashes mean equal training."""
-        data = {key: value for key, value in self.to_json().items() if key != "summary"}
+        """sha256 (hex) of the canonical JSON without `summary` and `target`: equal hashes mean equal training."""
+        data = {key: value for key, value in self.to_json().items() if key not in ("summary", "target")}
         data.pop("before")
         # recipes that say nothing of a key keep the hash that they had before there was such a key
         if self.reference.name == "none":

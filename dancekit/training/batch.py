@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from typing import cast
 
@@ -56,6 +56,7 @@ def draw_clips(
     batch: int,
     seed: int,
     step: int,
+    wanted: Collection[int] | None = None,
 ) -> list[Clip]:
     """Clips of a step: every draw is a function of seed and step alone.
 
@@ -69,15 +70,19 @@ def draw_clips(
         batch: B.
         seed: The recipe's.
         step: Number of the step.
+        wanted: Only these of them, by number; they are the same as in all of them.
     """
     rng = np.random.default_rng([seed, step])
     clips = []
-    for _ in range(batch):
+    for number in range(batch):
         place = rng.integers(len(starts)) if weights is None else rng.choice(len(starts), p=weights)
         start = int(starts[place])
+        drawn = [augmentation.draw(rng, size) for augmentation in augmentations]
+        if wanted is not None and number not in wanted:
+            continue
         clip = data.clip(start, length)
-        for augmentation in augmentations:
-            clip = augmentation.apply(clip, augmentation.draw(rng, size))
+        for augmentation, parameters in zip(augmentations, drawn, strict=True):
+            clip = augmentation.apply(clip, parameters)
         clips.append(clip)
     return clips
 

@@ -145,7 +145,14 @@ def check_run(
 
 
 def open_run(
-    folder: Path, recipe: Recipe, inputs: dict[str, str], *, device: str, resume: bool, force: bool
+    folder: Path,
+    recipe: Recipe,
+    inputs: dict[str, str],
+    *,
+    device: str,
+    resume: bool,
+    force: bool,
+    processes: int = 1,
 ) -> Run:
     """Make the run folder, or open the one that is to be resumed; its lock is held already.
 
@@ -156,6 +163,7 @@ def open_run(
         device: Where it trains.
         resume: Go on if the folder holds a run of the same recipe and inputs.
         force: Delete the run that is there.
+        processes: How many train it.
 
     Raises:
         UsageError: As `check_run`.
@@ -166,7 +174,8 @@ def open_run(
         empty(folder)
     folder.mkdir(parents=True, exist_ok=True)
     write_whole(run.recipe_file, recipe.to_yaml())
-    write_whole(run.provenance_file, json.dumps(provenance(recipe, inputs, device), indent=2, sort_keys=True))
+    facts = provenance(recipe, inputs, device) | {"processes": processes}
+    write_whole(run.provenance_file, json.dumps(facts, indent=2, sort_keys=True))
     return run
 
 

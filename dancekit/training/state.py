@@ -27,6 +27,7 @@ from dancekit.layers import at_least_single
 from dancekit.model import Painter
 from dancekit.training.batch import Batch, draw_clips, make_batch
 from dancekit.training.devices import choose_precision, choose_winograd, compile_generator, save_memory
+from dancekit.training.distributed import ALONE, Processes
 from dancekit.training.ema import EMA
 from dancekit.training.pool import ImagePool
 from dancekit.training.prefetch import Prefetcher
@@ -47,13 +48,16 @@ class TrainingState:
         recipe: What to build.
         data: The target.
         device: `cpu`, `cuda` or `mps`.
+        processes: Those that share every step.
     """
 
-    def __init__(self, recipe: Recipe, data: TrainingSet, device: str) -> None:
+    def __init__(self, recipe: Recipe, data: TrainingSet, device: str, processes: Processes = ALONE) -> None:
         torch.manual_seed(recipe.train.seed)
         self.recipe = recipe
         self.data = data
         self.device = device
+        self.processes = processes
+        self._shares = processes.shares(recipe.train.batch, recipe.train.accumulate)
         self.step = 0
         self.painting: PaintingParts = build_painting(recipe, data.target.skeleton, device)
         self.training: TrainingParts = build_training(recipe, self.painting)
@@ -85,7 +89,8 @@ class TrainingState:
         if recipe.train.gradient_checkpointing:
             save_memory(self.networks["generator"], recipe.generator.name)
         self.winograd = False
-        self.use_winograd(choose_winograd(recipe.train.winograd, device, self._by_convolutions()))
+        winograd = choose_winograd(recipe.train.winograd, device, self._by_convolutions())
+        self.use_winograd(processes.from_main(winograd))
         self.precision = choose_precision(recipe.train.precision, device)
         self.share_pass = True
         self.averages = {name: EMA(each, recipe.train.ema) for name, each in self.painting.networks.items()}
@@ -135,6 +140,7 @@ class TrainingState:
         """
         stage, progress = self.stage()
         self._set_rates(progress)
+        self.processes.same_tensors(each for network in self.networks.values() for each in network.buffers())
         torch.manual_seed(self.recipe.train.seed * 1_000_003 + self.step)
         record = self.learn(stage, *self._batches.get(self.step))
         self.step += 1
@@ -173,13 +179,23 @@ class TrainingState:
                 return name
         return ""
 
+    def synchronize(self) -> None:
+        """Give all processes the main one's weights and averages: what they begin with must be the same bits."""
+        shadows = (average.shadow.values() for average in self.averages.values())
+        weights = (network.state_dict().values() for network in self.networks.values())
+        for tensors in (*weights, *shadows):
+            self.processes.same_tensors(tensors)
+
     def close(self) -> None:
         """End what works in the background."""
         self._batches.close()
 
     def _make_batches(self, step: int) -> list[Batch]:
-        """What a step trains on, `accumulate` batches; a function of the seed and the step, in any thread."""
+        """What a step trains on, `accumulate` batches or this process's share of them; a function of the seed and the
+        step, in any thread.
+        """
         settings = self.recipe.train
+        size = len(self._shares[0])
         clips = draw_clips(
             self.data,
             self.augmentations,
@@ -190,10 +206,11 @@ class TrainingState:
             batch=settings.batch * settings.accumulate,
             seed=settings.seed,
             step=step,
+            wanted=[number for share in self._shares for number in share],
         )
         return [
-            make_batch(clips[start : start + settings.batch], self.painting, self.device, self.bank)
-            for start in range(0, len(clips), settings.batch)
+            make_batch(clips[start : start + size], self.painting, self.device, self.bank)
+            for start in range(0, len(clips), size)
         ]
 
     def learn(self, stage: Stage, *batches: Batch) -> dict[str, float]:
@@ -433,6 +450,14 @@ class TrainingState:
 
     # ---- learning ------------------------------------------------------------------------------------------
 
+    def _seeded(
+        self, judge: Callable[[Batch], list[Judgement]], number: int, batch: Batch
+    ) -> list[Judgement]:
+        """Judge one batch of a step, with random draws (dropout) that do not depend on which process it is in."""
+        if first := self._shares[min(number, len(self._shares) - 1)][0] % 2048:
+            torch.manual_seed(self.recipe.train.seed * 1_000_003 + self.step + (first << 53))
+        return judge(batch)
+
     def _learn(
         self,
         judge: Callable[[Batch], list[Judgement]],
@@ -449,7 +474,7 @@ class TrainingState:
             for name in self.pools
         }
         record = learn(
-            [partial(judge, batch) for batch in batches],
+            [partial(self._seeded, judge, *numbered) for numbered in enumerate(batches)],
             [self.optimizers[name] for name in painters],
             judges,
             order=settings.order,
@@ -458,6 +483,7 @@ class TrainingState:
             rng=random.Random(settings.seed * 1_000_003 + self.step),  # noqa: S311  # not for secrets
             step=self.step,
             share_pass=self.share_pass,
+            processes=self.processes,
         )
         if record:
             for name in painters:

@@ -17,6 +17,7 @@ from torch import Tensor, nn
 
 from dancekit.contracts import LossView
 from dancekit.layers import at_least_single
+from dancekit.training.distributed import ALONE, Processes
 from dancekit.training.pool import ImagePool
 
 if TYPE_CHECKING:
@@ -78,6 +79,7 @@ def learn(
     rng: random.Random,
     step: int = 0,
     share_pass: bool = True,
+    processes: Processes = ALONE,
 ) -> dict[str, float]:
     """Step the painters and their critics once, from one forward pass of the painters over each micro-batch.
 
@@ -96,6 +98,7 @@ def learn(
         step: Number of the step, for losses that are not computed in every one.
         share_pass: Judge the painted view once for both sides where that is possible. Off for compiled
             critics, whose backward pass cannot run in two parts.
+        processes: Those that share this step; each has its own micro-batches.
 
     Returns:
         Every loss term by name, unweighted (that of several judgements of one name: their weighted sum; that of
@@ -103,23 +106,23 @@ def learn(
     """
     record: dict[str, float] = {}
     part = 1.0 / len(micro_batches)
-    used: dict[str, Critic] = {}
+    learning = _learning(critics.values())
+    _forget_gradients([*painters, *learning])
     for judge in micro_batches:
         judgements = [dataclasses.replace(each, weight=part * each.weight) for each in judge()]
-        if not judgements:
-            continue
-        if not used:
-            _forget_gradients([*painters, *_learning(critics.values())])
-        used |= {each.critic: critics[each.critic] for each in judgements}
-        backward = _backward_first if order == "discriminator_first" else _backward_together
-        backward(judgements, painters, critics, rng, record, step, share_pass)
-    if not used:
-        return record
+        if order == "discriminator_first":
+            _backward_first(judgements, painters, critics, rng, record, step, processes)
+        elif judgements:
+            _backward_together(judgements, painters, critics, rng, record, step, share_pass)
+    record = processes.mean_record(record)
+    if not record:
+        return record  # there was nothing to see
+    processes.average_gradients(painters if order == "discriminator_first" else [*painters, *learning])
     for painter in painters:
         for _ in range(updates):
             painter.step()
     if order == "together":
-        for optimizer in _learning(used.values()):
+        for optimizer in learning:
             optimizer.step()
     return record
 
@@ -160,14 +163,18 @@ def _backward_first(
     rng: random.Random,
     record: dict[str, float],
     step: int,
-    share_pass: bool,
+    processes: Processes,
 ) -> None:
-    """Step the critics; gradients of the painters from the new ones."""
+    """Step the critics; gradients of the painters from the new ones. There may be nothing to judge here, while other
+    processes have something.
+    """
     verdicts = [_judge(each, critics[each.critic], rng, record, False) for each in judgements]
     if (loss := _sum([verdict.loss for verdict in verdicts])) is not None:
         loss.backward()  # type: ignore[no-untyped-call]
-        for optimizer in _learning({each.critic: critics[each.critic] for each in judgements}.values()):
-            optimizer.step()
+    learning = _learning(critics.values())
+    processes.average_gradients(learning)
+    for optimizer in learning:
+        optimizer.step()
     terms = []
     for each, verdict in zip(judgements, verdicts, strict=True):
         network, real = critics[each.critic].network, verdict.real

@@ -16,6 +16,7 @@ from dancekit.config.schema import Stage
 from dancekit.errors import IncompatibleParts, RecipeError, UsageError
 from dancekit.training.batch import Batch
 from dancekit.training.checkpoint import load_checkpoint, save_checkpoint
+from dancekit.training.distributed import ALONE, Processes
 from dancekit.training.pool import ImagePool
 from dancekit.training.start import check_start, start_from
 from dancekit.training.state import TrainingState
@@ -27,7 +28,7 @@ FACE = ["face=edn", "face.ngf=2", "face.n_down=1", "face.n_blocks=0", "face.crop
 BODY = Stage(name="body", share=1.0, modules=["generator"])
 
 
-def state_of(*overrides: str) -> TrainingState:
+def state_of(*overrides: str, processes: Processes = ALONE) -> TrainingState:
     """A run of the tiny recipe without a video: painted background, losses of the originals."""
     recipe = load_recipe(
         "tiny",
@@ -41,7 +42,7 @@ def state_of(*overrides: str) -> TrainingState:
         ],
     )
     data = SimpleNamespace(target=SimpleNamespace(skeleton=SKELETON), starts=lambda length, **_: [0])
-    return TrainingState(recipe, data, "cpu")
+    return TrainingState(recipe, data, "cpu", processes)
 
 
 def batch_of(size: int = 2, seed: int = 0) -> Batch:
