@@ -180,7 +180,7 @@ def build_painting(recipe: Recipe, skeleton: Skeleton, device: str = "cpu") -> P
         "generator",
         recipe.generator,
         in_channels=temporal.generator_channels(channels) + reference.channels(channels),
-        out_channels=background.generator_channels,
+        out_channels=background.generator_channels + reference.generator_channels,
         size=recipe.size,
     )
     wrong = [side for side in recipe.size if side % generator.spec.multiple_of]

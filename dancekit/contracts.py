@@ -289,6 +289,8 @@ class Reference(Protocol):
     """Filmed frames to choose from, at most; 0: there are no references."""
     gap: int
     """In training, frames to either side of one that is painted which are none of its references."""
+    generator_channels: int
+    """C that the generator gives for `compose`, after those of the background."""
 
     def channels(self, condition_channels: int) -> int:
         """C of what it draws, from C of the condition images."""
@@ -303,6 +305,14 @@ class Reference(Protocol):
 
         Returns:
             (T, k) places in the bank, -1 where there is none.
+        """
+        ...
+
+    def compose(self, output: Tensor, references: Tensor) -> Tensor:
+        """What the generator gives, and (B, channels, H, W) that it was shown, to what the background takes.
+
+        (B, background.generator_channels + generator_channels, H, W) to (B, background.generator_channels, H, W), in
+        [-1, 1].
         """
         ...
 

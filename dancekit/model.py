@@ -190,7 +190,8 @@ class Painter:
         raw: list[torch.Tensor] = []
 
         def generate(condition: torch.Tensor) -> torch.Tensor:
-            raw[:] = [self.network(torch.cat([condition, references], 1))]
+            output = self.network(torch.cat([condition, references], 1))
+            raw[:] = [self.parts.reference.compose(output, references)]
             return background.compose(raw[0], self._plate)
 
         began = time.perf_counter()

@@ -35,6 +35,8 @@ class Nearest:
         hysteresis: How much nearer another frame must be before it takes over, 0 to 1.
         align: `shift` brings the middle of the joints together; `limbs` also moves every limb onto its place by
             field morphing (Beier and Neely 1992).
+        copy_pixels: The generator also says, pixel by pixel, what share of the person is the reference's own picture;
+            the rest it paints.
     """
 
     version = 1
@@ -45,12 +47,14 @@ class Nearest:
         frames: Annotated[int, Field(ge=1, le=4)] = 1,
         bank: Annotated[int, Field(ge=1, le=512)] = 64,
         gap: Annotated[int, Field(ge=0, le=10_000)] = 12,
-        hysteresis: Annotated[float, Field(ge=0, lt=1)] = 0.15,
+        hysteresis: Annotated[float, Field(ge=0, lt=1)] = 0.3,
         align: Literal["shift", "limbs"] = "limbs",
+        copy_pixels: bool = True,
     ) -> None:
         self.frames, self.bank, self.gap = frames, bank, gap
         self.hysteresis = hysteresis
         self.align: Literal["shift", "limbs"] = align
+        self.generator_channels = frames if copy_pixels else 0
 
     def channels(self, condition_channels: int) -> int:
         """C of what the generator sees besides: picture, mask and stick figure of each reference."""
@@ -80,6 +84,30 @@ class Nearest:
             row[np.flatnonzero(~stays)[: len(new)]] = new
             held = row
         return chosen
+
+    def compose(self, output: Tensor, references: Tensor) -> Tensor:
+        """Take from the references what the generator says.
+
+        Args:
+            output: (B, C + generator_channels, H, W) in [-1, 1]: the picture first, the share of each reference last,
+                from -1 for nothing to 1 for all of it; more than all in all is scaled down to all.
+            references: (B, channels, H, W) as `draw` gives them.
+
+        Returns:
+            (B, C, H, W).
+        """
+        import torch
+
+        if not self.generator_channels:
+            return output
+        painted, said = output[:, : -self.frames], output[:, -self.frames :]
+        batch, channels, height, width = references.shape
+        seen = references.reshape(batch, self.frames, channels // self.frames, height, width)
+        share = (said + 1) / 2
+        share = share / (share * seen[:, :, 3]).sum(1, keepdim=True).clamp_min(1)
+        kept = 1 - (share * seen[:, :, 3]).sum(1, keepdim=True)  # the pictures are times their masks already
+        colours = kept * painted[:, :3] + (share[:, :, None] * seen[:, :, :3]).sum(1)
+        return torch.cat([colours.to(painted.dtype), painted[:, 3:]], 1)
 
     def draw(
         self,

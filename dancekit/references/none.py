@@ -18,6 +18,7 @@ class NoReference:
     version = 1
     bank = 0
     gap = 0
+    generator_channels = 0
 
     def channels(self, condition_channels: int) -> int:
         """No further channels."""
@@ -26,6 +27,10 @@ class NoReference:
     def choose(self, cost: NDArray[np.floating], before: NDArray[np.intp] | None) -> NDArray[np.intp]:
         """(T, N) to (T, 0)."""
         return np.zeros((len(cost), 0), np.intp)
+
+    def compose(self, output: Tensor, references: Tensor) -> Tensor:
+        """The output as it is."""
+        return output
 
     def draw(
         self,

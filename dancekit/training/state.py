@@ -305,9 +305,12 @@ class TrainingState:
         outputs: dict[int, Tensor] = {}
 
         def generate(condition: Tensor) -> Tensor:
-            if batch.references is not None:
-                condition = torch.cat([condition, batch.references[:, t].to(condition.dtype)], 1)
+            seen = None if batch.references is None else batch.references[:, t]
+            if seen is not None:
+                condition = torch.cat([condition, seen.to(condition.dtype)], 1)
             outputs[t] = at_least_single(self.networks["generator"](condition))
+            if seen is not None:
+                outputs[t] = self.painting.reference.compose(outputs[t], seen)
             return background.compose(outputs[t], batch.plate)
 
         images, flows, shares, mattes = [], [], [], []

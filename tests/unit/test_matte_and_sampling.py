@@ -92,7 +92,7 @@ def test_training_teaches_the_matte() -> None:
         mask[..., 8:24, 8:24] = 1
         real = torch.zeros(1, 1, 3, 32, 32)
         one = type(batch)(mask.expand(-1, -1, 3, -1, -1), real, mask, real[:, 0], batch.boxes[:1, :1])
-        for _ in range(25):
+        for _ in range(40):
             state.learn(BODY, one)
         with torch.no_grad():
             return state._paint_on(one, None)[1]["matte"][0, 0, 0]

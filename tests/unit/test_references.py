@@ -149,6 +149,39 @@ class TestChoice:
         assert np.array_equal(whole[cut:], rest)
 
 
+class TestComposition:
+    def test_what_is_said_is_what_is_shown(self) -> None:
+        one = Nearest(frames=1)
+        painted, filmed = torch.full((1, 3, 2, 2), -0.5), torch.full((1, 3, 2, 2), 0.8)
+        mask = torch.tensor([[1.0, 0.5], [0.0, 1.0]])[None, None]
+        seen = torch.cat([filmed * mask, mask, torch.zeros(1, 3, 2, 2)], 1)
+        for said, share in ((-1.0, 0.0), (0.0, 0.5), (1.0, 1.0)):
+            output = torch.cat([painted, torch.full((1, 1, 2, 2), 0.3), torch.full((1, 1, 2, 2), said)], 1)
+            made = one.compose(output, seen)
+            torch.testing.assert_close(made[:, :3], share * mask * filmed + (1 - share * mask) * painted)
+            assert torch.equal(made[:, 3:], output[:, 3:4]), "the matte is as it was"
+
+    @given(st.integers(0, 2**32 - 1))
+    def test_several_never_leave_the_range_of_what_there_is(self, seed: int) -> None:
+        random = torch.Generator().manual_seed(seed)
+        two = Nearest(frames=2)
+        mask = torch.rand(1, 2, 1, 4, 4, generator=random)
+        pictures = torch.rand(1, 2, 3, 4, 4, generator=random) * 2 - 1
+        seen = torch.cat([pictures * mask, mask, torch.zeros(1, 2, 3, 4, 4)], 2).flatten(1, 2)
+        output = torch.rand(1, 5, 4, 4, generator=random) * 2 - 1
+        made = two.compose(output, seen)
+        there = torch.cat([pictures, output[:, None, :3]], 1)
+        assert (made >= there.amin(1) - 1e-5).all() and (made <= there.amax(1) + 1e-5).all()
+        all_of_both = torch.cat([output[:, :3], torch.ones(1, 2, 4, 4)], 1)
+        whole = torch.cat([pictures, torch.ones(1, 2, 1, 4, 4), torch.zeros(1, 2, 3, 4, 4)], 2).flatten(1, 2)
+        torch.testing.assert_close(two.compose(all_of_both, whole), pictures.mean(1))
+
+    def test_it_can_be_switched_off(self) -> None:
+        output = torch.rand(1, 4, 4, 4)
+        plain = Nearest(copy_pixels=False)
+        assert plain.compose(output, torch.zeros(1, 7, 4, 4)) is output and plain.generator_channels == 0
+
+
 # ---- of a target -------------------------------------------------------------------------------------------
 
 
