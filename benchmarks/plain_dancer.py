@@ -74,7 +74,7 @@ class PlainDancer:
         """Step until `told` says True after a step; checkpoints where `save_at` says so and at the end."""
         while True:
             clips = draw_clips(
-                self.data, [], self._plan, starts=lambda span: self._starts, batch=1,
+                self.data, [], self._plan, starts=lambda span: (self._starts, None), batch=1,
                 seed=self.recipe.train.seed, step=self.step,
             )  # fmt: skip
             batch = make_batch(clips, self.painting, "cpu")

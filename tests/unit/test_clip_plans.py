@@ -73,7 +73,7 @@ def test_older_recipes_draw_what_they_drew() -> None:
         rng = np.random.default_rng([7, step])
         expected = [int(starts[rng.integers(39)]) for _ in range(3)]
         clips = draw_clips(
-            data, [], ClipPlan((64, 64), 2), starts=lambda span: starts, batch=3, seed=7, step=step
+            data, [], ClipPlan((64, 64), 2), starts=lambda span: (starts, None), batch=3, seed=7, step=step
         )
         assert [shown(clip) for clip in clips] == [[start, start + 1] for start in expected]
 
@@ -82,9 +82,9 @@ def test_frames_of_a_clip_are_a_stride_apart_and_all_strides_come() -> None:
     data = numbered(60)
     plan, asked, seen = ClipPlan((64, 64), 3, run_up=2, strides=(1, 2, 5)), set(), {1: 0, 2: 0, 5: 0}
 
-    def starts(span: int) -> np.ndarray:
+    def starts(span: int) -> tuple[np.ndarray, None]:
         asked.add(span)
-        return data.starts(span)
+        return data.starts(span), None
 
     for step in range(60):
         (clip,) = draw_clips(data, [], plan, starts=starts, batch=1, seed=0, step=step)
@@ -113,7 +113,13 @@ def test_no_clip_spans_a_cut() -> None:
     data = TrainingSet(made.frames, made.masks, made.target.replace(cuts=(9,)), made.window, made.plate)
     for step in range(40):
         (clip,) = draw_clips(
-            data, [], ClipPlan((64, 64), 2, strides=(1, 4)), starts=data.starts, batch=1, seed=0, step=step
+            data,
+            [],
+            ClipPlan((64, 64), 2, strides=(1, 4)),
+            starts=lambda span: (data.starts(span), None),
+            batch=1,
+            seed=0,
+            step=step,
         )
         first, last = shown(clip)
         assert (first < 9) == (last < 9)
