@@ -199,6 +199,34 @@ def build_painting(recipe: Recipe, skeleton: Skeleton, device: str = "cpu") -> P
     return PaintingParts(renderer, generator, background, temporal, face, reference)
 
 
+def build_painting_at(
+    recipe: Recipe, skeleton: Skeleton, device: str, size: tuple[int, int]
+) -> PaintingParts:
+    """The parts of `build_painting` at another size, without weights: its renderer draws, its networks are empty.
+
+    Args:
+        recipe: Complete.
+        skeleton: Of the poses.
+        device: Where the renderer draws.
+        size: (W, H).
+
+    Raises:
+        IncompatibleParts: The size does not suit the generator, or its weights would be others at that size.
+    """
+    import torch
+
+    with torch.device("meta"):
+        there = build_painting(recipe.model_copy(update={"size": size}), skeleton, device)
+        here = build_painting(recipe, skeleton)
+    shapes = [{k: v.shape for k, v in each.generator.state_dict().items()} for each in (here, there)]
+    if shapes[0] != shapes[1]:
+        raise IncompatibleParts(
+            f"generator {recipe.generator.name} has other weights at size {list(size)} than at {list(recipe.size)}",
+            hint="leave size away from train.stages, or take a convolutional generator such as pix2pixhd",
+        )
+    return there
+
+
 @dataclass(frozen=True, eq=False)
 class TrainingParts:
     """What only training needs."""
@@ -304,6 +332,14 @@ def check_parts(recipe: Recipe, skeleton: Skeleton) -> None:
             raise IncompatibleParts(
                 f"stage {stage.name!r}: no weight of generator {recipe.generator.name} begins with {stage.only!r}",
                 hint=f"its parts are {', '.join(heads)}",
+            )
+        if stage.size is not None and stage.size != recipe.size:
+            build_painting_at(recipe, skeleton, "cpu", stage.size)
+        least = painting.temporal.clip_length
+        if stage.frames is not None and stage.frames < least:
+            raise IncompatibleParts(
+                f"stage {stage.name!r}: frames is {stage.frames}, temporal {recipe.temporal.name} needs {least}",
+                hint=f"frames: {least} or more",
             )
 
 

@@ -93,6 +93,11 @@ class DancerInfo:
     distributions: Mapping[str, str] = field(default_factory=dict)
     format: int = FORMAT
 
+    @property
+    def age(self) -> float | None:
+        """Seconds from the frame that the generator was told of in training to the one it painted; None if unknown."""
+        return min(self.recipe.train.strides) / float(self.rate) if self.rate > 0 else None
+
     def to_json(self) -> dict[str, Any]:
         """Plain data for the header; always in the newest format."""
         return {

@@ -14,6 +14,7 @@ from numpy.typing import NDArray
 from dancekit.build import PaintingParts
 from dancekit.contracts import MattedBackground, RendererSpec, State
 from dancekit.data.references import ReferenceBank
+from dancekit.history import History
 from dancekit.types import Skeleton
 
 Network = Callable[[torch.Tensor], torch.Tensor]
@@ -58,6 +59,7 @@ class Painter:
         network: Computes what the generator does, in another way; None: the generator itself.
         network_name: What that way is called.
         bank: What references are chosen from; needed by a recipe that has any.
+        age: Seconds from one frame to the next in training; None: frames follow each other as in training.
 
     Attributes:
         bank: The same.
@@ -75,6 +77,7 @@ class Painter:
         network: Network | None = None,
         network_name: str = "torch",
         bank: ReferenceBank | None = None,
+        age: float | None = None,
     ) -> None:
         self.parts = parts
         self.skeleton = skeleton
@@ -82,6 +85,7 @@ class Painter:
         self.network: Network = network or parts.generator
         self.network_name = network_name
         self.bank = bank
+        self.age = age
         self._plate = (
             torch.from_numpy(plate.copy()).permute(2, 0, 1)[None].float().div(127.5).sub(1).to(device)
         )
@@ -89,7 +93,12 @@ class Painter:
             each.eval()
 
     def paint(
-        self, xy: NDArray[np.float32], score: NDArray[np.float32], *, cuts: Collection[int] = ()
+        self,
+        xy: NDArray[np.float32],
+        score: NDArray[np.float32],
+        *,
+        cuts: Collection[int] = (),
+        seconds: NDArray[np.float64] | None = None,
     ) -> Iterator[NDArray[np.uint8]]:
         """Paint a clip.
 
@@ -97,11 +106,14 @@ class Painter:
             xy: (T, K, 2) window pixels, NaN where missing.
             score: (T, K).
             cuts: Frames before which the history is forgotten.
+            seconds: (T,) when each frame is shown; None: each is painted from the one before it.
 
         Yields:
             T images (h, w, 3) uint8 RGB.
         """
-        return self.paint_conditions(self.draw(xy, score), self.face_boxes(xy, score), cuts=cuts)
+        return self.paint_conditions(
+            self.draw(xy, score), self.face_boxes(xy, score), cuts=cuts, seconds=seconds
+        )
 
     def draw(
         self,
@@ -150,7 +162,12 @@ class Painter:
         return boxes
 
     def paint_conditions(
-        self, conditions: Iterable[torch.Tensor], boxes: NDArray[np.float32], *, cuts: Collection[int] = ()
+        self,
+        conditions: Iterable[torch.Tensor],
+        boxes: NDArray[np.float32],
+        *,
+        cuts: Collection[int] = (),
+        seconds: NDArray[np.float64] | None = None,
     ) -> Iterator[NDArray[np.uint8]]:
         """Paint a clip whose condition images are there already.
 
@@ -158,14 +175,19 @@ class Painter:
             conditions: T images (1, C, h, w) as `draw` gives them, lazily.
             boxes: (T, 4) face boxes in window pixels.
             cuts: Frames before which the history is forgotten.
+            seconds: (T,) when each frame is shown; None: each is painted from the one before it.
 
         Yields:
             T images (h, w, 3) uint8 RGB.
         """
-        forgotten, state = frozenset(cuts), None
+        forgotten = frozenset(cuts)
+        history: History[State | None] = History(None if seconds is None else self.age)
         for number, condition in enumerate(conditions):
-            painted = self.step(condition, boxes[number : number + 1], None if number in forgotten else state)
-            state = painted.state
+            if number in forgotten:
+                history.forget()
+            now = number if seconds is None else float(seconds[number])
+            painted = self.step(condition, boxes[number : number + 1], history.recall(now))
+            history.remember(now, painted.state)
             yield painted.to_uint8()
 
     def step(
@@ -181,7 +203,8 @@ class Painter:
         Args:
             condition: (1, C, h, w) as `draw` gives it.
             box: (1, 4) the face, window pixels.
-            state: `Painted.state` of the frame before; None at the start of a clip and after a cut.
+            state: `Painted.state` of the frame that this one is told of (`dancekit.history`); None at the start of a
+                clip and after a cut.
             observe: Told ("generate" and "refine", seconds).
         """
         background, drawn = self.parts.background, self.parts.renderer.spec.channels

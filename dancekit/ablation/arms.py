@@ -334,10 +334,10 @@ def estimated_seconds(state: ArmState, device: str = "auto") -> float:
     """Seconds of training that an arm still needs on this machine: some real steps on made-up frames are timed."""
     if state.finished:
         return 0.0
-    from dancekit.training.estimate import Speeds, made_up_target, time_steps
+    from dancekit.training.estimate import Speeds, made_up_for, time_steps
     from dancekit.training.state import TrainingState
 
     backend = build_pose(state.recipe, resolve_device(device))
-    made_up = made_up_target(state.recipe.size, backend.spec.skeleton)
+    made_up = made_up_for(state.recipe, backend.spec.skeleton)
     steps = time_steps(TrainingState(state.recipe, made_up, resolve_device(device)))
     return Speeds(pose=0.0, steps=steps, paint=0.0).training(state.recipe, state.steps)

@@ -6,6 +6,7 @@ import hashlib
 import io
 import json
 from collections.abc import Iterator
+from itertools import pairwise
 from typing import Annotated, Any, Literal, Self
 
 from pydantic import BaseModel, ConfigDict, Field, Strict, ValidationError, field_validator, model_validator
@@ -100,6 +101,12 @@ class Stage(_Model):
             Everybody Dance Now, its crop and the whole `frame` that it is pasted into.
         only: Of the generator only the weights whose names begin with this learn; `model1` is the first local
             enhancer of `pix2pixhd_local`. Empty for all.
+        size: (W, H) that frames are scaled to in this stage, of the same shape as the recipe's and no larger: small
+            first, then large is learnt sooner. Empty for the recipe's size.
+        frames: Frames of a clip, each painted knowing the ones before it; as many as the temporal strategy's view
+            needs where it is left out.
+        run_up: Frames that are painted before the clip in every second step, without learning from them, so that
+            the history looks as it does in the midst of a video.
     """
 
     name: Annotated[str, Field(min_length=1)]
@@ -107,6 +114,9 @@ class Stage(_Model):
     modules: Annotated[list[Module], Field(min_length=1)]
     judge: Literal["crop", "frame"] = "crop"
     only: str = ""
+    size: Annotated[tuple[Side, Side], Strict(False)] | None = None
+    frames: Annotated[int, Field(ge=1, le=64)] | None = None
+    run_up: Annotated[int, Field(ge=0, le=64)] = 0
 
     @field_validator("modules")
     @classmethod
@@ -125,7 +135,28 @@ class Stage(_Model):
             raise ValueError("only is about the generator, which does not learn in this stage")
         if "discriminator" in self.modules and self.judge != "frame" and "generator" not in self.modules:
             raise ValueError("the frames' discriminator learns beside a face only with judge: frame")
+        if self.size is not None and "face" in self.modules:
+            raise ValueError("a face is learnt at the recipe's size; take size or face out of the stage")
         return self
+
+
+class HistoryNoise(_Model):
+    """How the painted frame that the generator is shown next is disturbed in training, and in training only.
+
+    In a transfer each frame is painted from the last one, errors and all; a generator that has only seen clean
+    histories adds to them. Strengths are drawn anew for each frame, up to what stands here.
+
+    Attributes:
+        p: Share of the frames that are disturbed.
+        blur: Standard deviation of a Gaussian blur, pixels of the recipe's window.
+        shift: To each side, pixels of the recipe's window.
+        noise: Standard deviation of white noise, of images in [-1, 1].
+    """
+
+    p: Share = 1.0
+    blur: Annotated[float, Field(ge=0, le=16)] = 0.0
+    shift: Annotated[float, Field(ge=0, le=32)] = 0.0
+    noise: Annotated[float, Field(ge=0, le=1)] = 0.0
 
 
 class Keep(_Model):
@@ -180,6 +211,9 @@ class TrainConfig(_Model):
             The numbers are the same.
         keep: Which checkpoints stay.
         loggers: Who is told besides metrics.jsonl: `tensorboard` (the extra of that name).
+        strides: A clip's frames are so many frames of the video apart, one of these drawn for each clip. With
+            [1, 2, 3] a source of another frame rate does not change the picture.
+        history_noise: How the generator's own past is disturbed, so that errors do not add up in a transfer.
         optimizer: Learning rates and their course.
         stages: One after the other; their shares sum to 1.
     """
@@ -205,10 +239,19 @@ class TrainConfig(_Model):
     prefetch: Annotated[int, Field(ge=0, le=64)] = 2
     keep: Keep = Keep()
     loggers: list[Literal["tensorboard"]] = []
+    strides: Annotated[list[Annotated[int, Field(ge=1, le=16)]], Field(min_length=1)] = [1]
+    history_noise: HistoryNoise = HistoryNoise()
     optimizer: Optimizer = Optimizer()
     stages: Annotated[list[Stage], Field(min_length=1)] = [
         Stage(name="body", share=1.0, modules=["generator"])
     ]
+
+    @field_validator("strides")
+    @classmethod
+    def _ascending(cls, strides: list[int]) -> list[int]:
+        if any(a >= b for a, b in pairwise(strides)):
+            raise ValueError("strides should ascend, as in [1, 2, 3]")
+        return strides
 
     @field_validator("stages")
     @classmethod
@@ -322,6 +365,19 @@ class Recipe(_Model):
                 raise ValueError(f"stage {idle[0]!r} trains the face, but face is 'none'")
         return self
 
+    @model_validator(mode="after")
+    def _stage_sizes(self) -> Self:
+        width, height = self.size
+        for stage in self.train.stages:
+            if stage.size is None:
+                continue
+            if stage.size[0] * height != stage.size[1] * width or stage.size[0] > width:
+                raise ValueError(
+                    f"stage {stage.name!r}: size {list(stage.size)} should have the shape of the recipe's size "
+                    f"{list(self.size)} and be no larger"
+                )
+        return self
+
     @property
     def chain(self) -> list[Recipe]:
         """What is trained, in order: `before`, then this."""
@@ -377,7 +433,19 @@ class Recipe(_Model):
             del data["reference"]
         if not self.train.rare:
             del data["train"]["rare"]
+        _forget_new_keys(data["train"])
         if self.before:  # recipes without keep the hash that they had before there was such a key
             data["before"] = [recipe.hash for recipe in self.before]
         text = json.dumps(data, sort_keys=True, separators=(",", ":"), ensure_ascii=False, allow_nan=False)
         return hashlib.sha256(text.encode()).hexdigest()
+
+
+def _forget_new_keys(train: dict[str, Any]) -> None:
+    """Recipes that say nothing of a key keep the hash that they had before there was such a key."""
+    later = {"strides": [1], "history_noise": HistoryNoise().model_dump(mode="json")}
+    for key, value in later.items():
+        if train[key] == value:
+            del train[key]
+    for stage in train["stages"]:
+        for key in [key for key in ("size", "frames", "run_up") if not stage[key]]:
+            del stage[key]

@@ -106,22 +106,41 @@ class TrainingSet:
             )
         return np.flatnonzero(runs)
 
-    def clip(self, start: int, length: int) -> Clip:
-        """Frames start .. start + length as torch tensors on the CPU."""
-        part = slice(start, start + length)
-        plate = crop(self.plate, self.window)
-        masks = torch.from_numpy(np.array(self.masks[part]))[:, None].float().div_(255)
+    def clip(self, start: int, length: int, *, stride: int = 1, size: tuple[int, int] | None = None) -> Clip:
+        """`length` frames from `start` on as torch tensors on the CPU.
+
+        Args:
+            start: Number of the first.
+            length: T.
+            stride: Frames of the video from one to the next.
+            size: (W, H) that they are scaled to, no larger than the window; None: as they are. Labels that were
+                drawn elsewhere are not scaled.
+        """
+        part = slice(start, start + (length - 1) * stride + 1, stride)
+        frames, masks, plate = self.frames[part], self.masks[part], crop(self.plate, self.window)[None]
+        xy = self.window.to_window(self.target.xy[part])
+        if size is not None and size != self.window.size:
+            frames, masks, plate = (scale_down(each, size) for each in (frames, masks, plate))
+            ratio = np.float32(size[0] / self.window.size[0])
+            xy = (xy + np.float32(0.5)) * ratio - np.float32(0.5)
         return Clip(
-            images=to_images(self.frames[part]),
-            mask=masks,
-            xy=torch.from_numpy(self.window.to_window(self.target.xy[part])),
+            images=to_images(frames),
+            mask=torch.from_numpy(np.array(masks))[:, None].float().div_(255),
+            xy=torch.from_numpy(xy),
             score=torch.from_numpy(self.target.score[part].copy()),
-            plate=to_images(plate[None]),
+            plate=to_images(plate),
             skeleton=self.target.skeleton,
             condition=None if self.labels is None else to_conditions(self.labels[part]),
             boxes=None if self.boxes is None else self.boxes[part],
-            numbers=np.arange(start, start + length),
+            numbers=np.arange(part.start, part.stop, stride),
         )
+
+
+def scale_down(frames: NDArray[np.uint8], size: tuple[int, int]) -> NDArray[np.uint8]:
+    """(T, h, w) or (T, h, w, 3) uint8 to (W, H) by the mean of what each pixel covers."""
+    return np.stack([cv2.resize(frame, size, interpolation=cv2.INTER_AREA) for frame in frames]).astype(
+        np.uint8
+    )
 
 
 def to_images(frames: NDArray[np.uint8]) -> torch.Tensor:

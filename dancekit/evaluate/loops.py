@@ -76,7 +76,7 @@ def evaluate_loops(
         if not chosen:
             continue
         sequence = np.repeat(once[:1], max(2, round(protocol.loop.hold * rate))) if held else once
-        shown = _repeated(asked, sequence, 1 if held else times)
+        shown = _repeated(asked, sequence, 1 if held else times, rate)
         first, last = _first_and_last(dancer, shown, len(sequence), progress)
         reference = Reference(
             frames=first,
@@ -132,10 +132,12 @@ def one_time_through(poses: PoseSequence, protocol: Protocol, rate: Fraction) ->
     return once, max(2, round(protocol.loop.seconds * rate / len(once)))
 
 
-def _repeated(poses: PoseSequence, once: NDArray[np.intp], times: int) -> PoseSequence:
+def _repeated(poses: PoseSequence, once: NDArray[np.intp], times: int, rate: Fraction) -> PoseSequence:
     """A clip of its own."""
     rows = np.tile(once, times)
-    return poses.replace(xy=poses.xy[rows], score=poses.score[rows], pts=np.arange(len(rows)))
+    return poses.replace(
+        xy=poses.xy[rows], score=poses.score[rows], pts=np.arange(len(rows)), time_base=1 / rate
+    )
 
 
 def _first_and_last(

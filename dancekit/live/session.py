@@ -21,6 +21,7 @@ from dancekit.contracts import State
 from dancekit.data.files import write_png
 from dancekit.data.framing import crop
 from dancekit.errors import PoseError, UsageError
+from dancekit.history import History
 from dancekit.live.looker import Look, Looker
 from dancekit.live.meter import Meter
 from dancekit.live.overlay import enlarged, with_words
@@ -191,7 +192,7 @@ class _Show:
         sizes = [source.size, self._composer.size]
         self._montage = Montage(sizes, like=sizes[1:]) if options.side_by_side else None
         self._meter = Meter()
-        self._state: State | None = None
+        self._history: History[State | None] = History(dancer.painter.age)
         self._last = -np.inf
         self._spent = {"look": 0.0, "paint": 0.0, "show": 0.0}
         self._counts = {"painted": 0, "waiting": 0, "nobody": 0}
@@ -241,7 +242,7 @@ class _Show:
         """What is shown for a look, and whether it is worth keeping: before anything is fitted it is the camera's."""
         keep = look.ready and (look.pose is None or look.condition is not None)
         if not keep:
-            self._state = None
+            self._history.forget()
             self._counts["waiting"] += 1
             seen = look.shot.rgb if look.pose is None else look.pose.plot(background=look.shot.rgb)
             shown = Fit((seen.shape[1], seen.shape[0]), self._composer.size)(seen)
@@ -254,13 +255,14 @@ class _Show:
     def _painted(self, look: Look) -> Image:
         """The dancer; the empty room where nobody is."""
         if look.condition is None or look.box is None:
-            self._state = None
+            self._history.forget()
             return self._empty()
-        if look.shot.taken - self._last > FORGET:
-            self._state = None
-        self._last = look.shot.taken
-        painted = self._dancer.painter.step(look.condition, look.box, self._state)
-        self._state = painted.state
+        now = look.shot.taken
+        if now - self._last > FORGET:
+            self._history.forget()
+        self._last = now
+        painted = self._dancer.painter.step(look.condition, look.box, self._history.recall(now))
+        self._history.remember(now, painted.state)
         return self._composer(painted.to_uint8(), painted.matte_to_uint8())
 
     def _empty(self) -> Image:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Sequence
+from collections.abc import Callable, Collection, Sequence
 from dataclasses import dataclass
 from typing import cast
 
@@ -16,6 +16,7 @@ from dancekit.contracts import Augmentation, Clip, FaceRefiner
 from dancekit.data.references import ReferenceBank
 from dancekit.data.training_set import TrainingSet
 from dancekit.training.given import condition_of, face_boxes_of
+from dancekit.training.plan import ClipPlan
 
 
 @dataclass(frozen=True, eq=False)
@@ -29,6 +30,7 @@ class Batch:
         plate: (B, 3, H, W) clean plates.
         boxes: (B, T, 4) face boxes, NaN where no face is seen; or (B, T, R, D), see `FaceRefiner.boxes`.
         references: (B, T, R, H, W) what the generator sees besides; None without references.
+        run_up: So many of the frames, the first of each clip, are painted for history alone.
     """
 
     conditions: Tensor
@@ -37,9 +39,10 @@ class Batch:
     plate: Tensor
     boxes: Tensor
     references: Tensor | None = None
+    run_up: int = 0
 
     def __getitem__(self, frames: slice) -> Batch:
-        """Some frames of every clip."""
+        """Some frames of every clip, all to be learnt from."""
         conditions, real, mask = (each[:, frames] for each in (self.conditions, self.real, self.mask))
         references = None if self.references is None else self.references[:, frames]
         return Batch(conditions, real, mask, self.plate, self.boxes[:, frames], references)
@@ -48,11 +51,9 @@ class Batch:
 def draw_clips(
     data: TrainingSet,
     augmentations: Sequence[Augmentation],
-    size: tuple[int, int],
+    plan: ClipPlan,
     *,
-    starts: NDArray[np.intp],
-    weights: NDArray[np.float64] | None = None,
-    length: int,
+    starts: Callable[[int], tuple[NDArray[np.intp], NDArray[np.float64] | None]],
     batch: int,
     seed: int,
     step: int,
@@ -63,24 +64,27 @@ def draw_clips(
     Args:
         data: The target.
         augmentations: Applied in order, one draw a clip.
-        size: (W, H).
-        starts: First frames that a clip may have.
-        weights: How probable each of them is; None: all alike.
-        length: T.
+        plan: What clips of the step's stage are like; the frames before them come first in each.
+        starts: First frames that a clip which spans so many frames of the video may have, and how probable each of
+            them is; None: all alike.
         batch: B.
         seed: The recipe's.
         step: Number of the step.
         wanted: Only these of them, by number; they are the same as in all of them.
     """
     rng = np.random.default_rng([seed, step])
+    length = plan.before(step) + plan.frames
     clips = []
     for number in range(batch):
-        place = rng.integers(len(starts)) if weights is None else rng.choice(len(starts), p=weights)
-        start = int(starts[place])
-        drawn = [augmentation.draw(rng, size) for augmentation in augmentations]
+        stride = (
+            plan.strides[int(rng.integers(len(plan.strides)))] if len(plan.strides) > 1 else plan.strides[0]
+        )
+        possible, weights = starts((length - 1) * stride + 1)
+        place = rng.integers(len(possible)) if weights is None else rng.choice(len(possible), p=weights)
+        drawn = [augmentation.draw(rng, plan.size) for augmentation in augmentations]
         if wanted is not None and number not in wanted:
             continue
-        clip = data.clip(start, length)
+        clip = data.clip(int(possible[place]), length, stride=stride, size=plan.size)
         for augmentation, parameters in zip(augmentations, drawn, strict=True):
             clip = augmentation.apply(clip, parameters)
         clips.append(clip)
@@ -88,9 +92,22 @@ def draw_clips(
 
 
 def make_batch(
-    clips: Sequence[Clip], painting: PaintingParts, device: str, bank: ReferenceBank | None = None
+    clips: Sequence[Clip],
+    painting: PaintingParts,
+    device: str,
+    bank: ReferenceBank | None = None,
+    *,
+    run_up: int = 0,
 ) -> Batch:
-    """Draw the condition images and references, find the face boxes, and put all of it on the device."""
+    """Draw the condition images and references, find the face boxes, and put all of it on the device.
+
+    Args:
+        clips: Of one length and size.
+        painting: Its renderer draws at that size.
+        device: Where to.
+        bank: What references are chosen from, if there are any.
+        run_up: See `Batch`.
+    """
     drawn = [condition_of(clip, painting.renderer) for clip in clips]
     face = cast("FaceRefiner", painting.face)
     boxes = [torch.from_numpy(face_boxes_of(clip, face)) for clip in clips]
@@ -103,6 +120,7 @@ def make_batch(
         references=None
         if bank is None
         else torch.stack([references_of(clip, painting, bank) for clip in clips]).to(device),
+        run_up=run_up,
     )
 
 

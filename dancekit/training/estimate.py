@@ -29,6 +29,9 @@ POSE_FRAMES = 12
 TIMED_STEPS = 2
 """Steps of each stage that are timed, after one that warms it up."""
 
+LONG = 8
+"""Frames that are enough for any temporal strategy's view."""
+
 PATIENCE = 8.0
 """Seconds after which a part is timed no further: on a slow machine one step says enough."""
 
@@ -112,7 +115,7 @@ def measure_needs(
         IncompatibleParts: The recipe's parts do not fit.
     """
     poses = None if video is None else frames * time_poses(backend, video)
-    state = TrainingState(recipe, made_up_target(recipe.size, backend.spec.skeleton), device)
+    state = TrainingState(recipe, made_up_for(recipe, backend.spec.skeleton), device)
     state.compile()
     steps = time_steps(state)
     state.close()
@@ -164,7 +167,7 @@ def measure_speeds(recipe: Recipe, backend: PoseBackend, video: Path, device: st
         IncompatibleParts: The recipe's parts do not fit.
     """
     pose = time_poses(backend, video)
-    state = TrainingState(recipe, made_up_target(recipe.size, backend.spec.skeleton), device)
+    state = TrainingState(recipe, made_up_for(recipe, backend.spec.skeleton), device)
     state.compile()
     steps = time_steps(state)
     state.close()
@@ -186,15 +189,17 @@ def time_poses(backend: PoseBackend, video: Path) -> float:
 def time_steps(state: TrainingState) -> tuple[float, ...]:
     """Seconds a step of each stage; the state is changed and of no use for training afterwards."""
     found, start = [], 0
-    for length in stage_lengths(state.recipe):
-        seconds = []
+    for stage, length in zip(state.recipe.train.stages, stage_lengths(state.recipe), strict=True):
+        seconds: list[float] = []
         for offset in range(min(1 + TIMED_STEPS, length)):
             state.step = start + offset
             seconds.append(_timed(state))
             if sum(seconds) > PATIENCE:
                 break
-        # The first step of a stage allocates; later ones are what most steps are like.
-        found.append(min(seconds[1:] or seconds, default=0.0))
+        # The first step of a stage allocates; later ones are what most steps are like. With a run-up it is every
+        # second one that is longer.
+        usual = seconds[1:] or seconds
+        found.append(sum(usual) / len(usual) if stage.run_up and usual else min(usual, default=0.0))
         start += length
     return tuple(found)
 
@@ -219,6 +224,13 @@ def time_painting(state: TrainingState) -> float:
         if moments[-1] - moments[0] > PATIENCE:
             break
     return float(np.diff(moments).min())
+
+
+def made_up_for(recipe: Recipe, skeleton: Skeleton) -> TrainingSet:
+    """A made-up training set that is long enough for a recipe's clips."""
+    strides, stages = recipe.train.strides, recipe.train.stages
+    longest = max(each.run_up + (each.frames or LONG) - 1 for each in stages) * strides[-1] + 1
+    return made_up_target(recipe.size, skeleton, longest)
 
 
 def made_up_target(size: tuple[int, int], skeleton: Skeleton, frames: int = 8) -> TrainingSet:

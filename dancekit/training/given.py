@@ -80,3 +80,8 @@ def check_given(recipe: Recipe, data: TrainingSet) -> None:
             f"the imported labels are not drawn by renderer {recipe.renderer.name}",
             hint="renderer=edn_sticks",
         )
+    if any(stage.size not in (None, recipe.size) for stage in recipe.train.stages):
+        raise IncompatibleParts(
+            "the imported labels are pictures, which stages of another size would have to draw again",
+            hint="leave size away from train.stages",
+        )

@@ -26,11 +26,13 @@ class ImagePool:
         """What the discriminator should see in place of (B, C, H, W) detached views: the same shape.
 
         Args:
-            views: Fresh ones; all calls of a pool have the same C, H and W.
+            views: Fresh ones; old ones of another size (another stage) are forgotten.
             rng: One draw a view, and a second one if it is swapped; none while the pool fills up.
         """
         if self.size == 0:
             return views
+        if self.images and self.images[0].shape != views.shape[1:]:
+            self.images = []
         shown = []
         for view in views:
             if len(self.images) < self.size:

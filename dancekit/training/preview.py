@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any, cast
 
+import cv2
 import numpy as np
 from numpy.typing import NDArray
 
@@ -26,9 +27,18 @@ def fixed_moments(data: TrainingSet, hold_out: float) -> list[int]:
     return [int(moment) for moment in np.linspace(first, len(data) - 1, COLUMNS).round()]
 
 
-def preview(painter: Painter, data: TrainingSet, moments: Sequence[int]) -> NDArray[np.uint8]:
-    """A row of stick figures, a row of painted frames, a row of the true ones, (H, W, 3) uint8."""
-    return np.concatenate([preview_column(painter, data, moment) for moment in moments], 1)
+def preview(
+    painter: Painter, data: TrainingSet, moments: Sequence[int], size: tuple[int, int] | None = None
+) -> NDArray[np.uint8]:
+    """A row of stick figures, a row of painted frames, a row of the true ones, (H, W, 3) uint8.
+
+    Args:
+        painter: Of the averaged weights.
+        data: The target.
+        moments: Frames.
+        size: (W, H) that the painter paints, where that is not the window's: shown as large as the others.
+    """
+    return np.concatenate([preview_column(painter, data, moment, size) for moment in moments], 1)
 
 
 def score(painter: Painter, data: TrainingSet, moments: Sequence[int]) -> float:
@@ -44,8 +54,10 @@ def score(painter: Painter, data: TrainingSet, moments: Sequence[int]) -> float:
     return float(np.mean(found))
 
 
-def preview_column(painter: Painter, data: TrainingSet, moment: int) -> NDArray[Any]:
-    """(3 * h, w, 3) uint8: sticks, painted, real, of one moment."""
+def preview_column(
+    painter: Painter, data: TrainingSet, moment: int, size: tuple[int, int] | None = None
+) -> NDArray[Any]:
+    """(3 * h, w, 3) uint8: sticks, painted, real, of one moment; `size` as of `preview`."""
     part = slice(max(0, moment - RUN_UP), moment + 1)
     if data.labels is not None:
         clip = data.clip(part.start, part.stop - part.start)
@@ -54,5 +66,11 @@ def preview_column(painter: Painter, data: TrainingSet, moment: int) -> NDArray[
         painted = list(painter.paint_conditions((image[None] for image in clip.condition), boxes))[-1]
         return np.concatenate([data.labels[moment], painted, data.frames[moment]])
     xy, score = data.window.to_window(data.target.xy[part]), data.target.score[part]
+    if size is not None and size != data.window.size:
+        xy = (xy + np.float32(0.5)) * np.float32(size[0] / data.window.size[0]) - np.float32(0.5)
     painted = list(painter.paint(xy, score))[-1]
-    return np.concatenate([painter.sticks(xy[-1], score[-1]), painted, data.frames[moment]])
+    shown = [
+        each if each.shape[1::-1] == data.window.size else cv2.resize(each, data.window.size)
+        for each in (painter.sticks(xy[-1], score[-1]), painted)
+    ]
+    return np.concatenate([*shown, data.frames[moment]])

@@ -69,7 +69,8 @@ class Reporter:
         now = time.monotonic()
         seconds, self._last = now - self._last, now
         if state.step % settings.log_every == 0 or state.step == 1:
-            frames = settings.batch * settings.accumulate * state.painting.temporal.clip_length
+            plan = state.plan(state.stage(state.step - 1)[0])
+            frames = settings.batch * settings.accumulate * (plan.frames + plan.before(state.step - 1))
             record: dict[str, Any] = {
                 "step": state.step,
                 "stage": stage,
@@ -88,9 +89,11 @@ class Reporter:
         """Paint the fixed moments and draw the curves."""
         state = self.state
         moments = fixed_moments(state.data, state.recipe.train.hold_out)
-        with state.painter() as painter:
-            picture = preview(painter, state.data, moments)
-            if self._on_preview is not None:
+        size = state.plan(state.stage(max(0, state.step - 1))[0]).size  # what has been learnt so far
+        with state.painter(size) as painter:
+            picture = preview(painter, state.data, moments, size)
+        if self._on_preview is not None:
+            with state.painter() as painter:
                 self._on_preview(painter, state.step)
         try:
             write_png(self.run.previews / f"step-{state.step:07d}.png", picture)

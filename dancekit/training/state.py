@@ -12,16 +12,24 @@ from functools import partial
 
 import numpy as np
 import torch
+from numpy.typing import NDArray
 from torch import Tensor, nn
 
-from dancekit.build import PaintingParts, TrainingParts, build_augmentations, build_painting, build_training
+from dancekit.build import (
+    PaintingParts,
+    TrainingParts,
+    build_augmentations,
+    build_painting,
+    build_painting_at,
+    build_training,
+)
 from dancekit.config import Recipe, Stage
 from dancekit.contracts import Augmentation, LossView, MattedBackground, State, WarpingStrategy
 from dancekit.convolutions import has_winograd, use_winograd
 from dancekit.data.framing import crop
 from dancekit.data.references import ReferenceBank, make_bank
 from dancekit.data.sampling import start_weights
-from dancekit.data.training_set import TrainingSet
+from dancekit.data.training_set import TrainingSet, scale_down
 from dancekit.errors import DancekitError
 from dancekit.layers import at_least_single
 from dancekit.model import Painter
@@ -29,6 +37,8 @@ from dancekit.training.batch import Batch, draw_clips, make_batch
 from dancekit.training.devices import choose_precision, choose_winograd, compile_generator, save_memory
 from dancekit.training.distributed import ALONE, Processes
 from dancekit.training.ema import EMA
+from dancekit.training.history_noise import Disturbance, is_idle
+from dancekit.training.plan import ClipPlan, plan_of
 from dancekit.training.pool import ImagePool
 from dancekit.training.prefetch import Prefetcher
 from dancekit.training.regions import region_crops
@@ -97,10 +107,14 @@ class TrainingState:
         self.bank: ReferenceBank | None = make_bank(
             data, self.painting.reference, hold_out=recipe.train.hold_out
         )
-        length = self.painting.temporal.clip_length
-        self._starts = data.starts(length, hold_out=recipe.train.hold_out)
-        rare = recipe.train.rare
-        self._weights = start_weights(data, self._starts, length, rare) if rare else None
+        self._paintings = {recipe.size: self.painting} | {
+            stage.size: build_painting_at(recipe, data.target.skeleton, device, stage.size)
+            for stage in recipe.train.stages
+            if stage.size is not None and stage.size != recipe.size
+        }
+        self._starts: dict[int, tuple[NDArray[np.intp], NDArray[np.float64] | None]] = {}
+        # a clip that is too short for one of the stages is refused now
+        self._starts_of(max(self.plan(stage).longest for stage in recipe.train.stages))
         self._batches = Prefetcher(self._make_batches, depth=recipe.train.prefetch, end=recipe.train.steps)
 
     def use_winograd(self, wanted: bool) -> None:
@@ -121,14 +135,19 @@ class TrainingState:
 
     # ---- where we are --------------------------------------------------------------------------------------
 
-    def stage(self) -> tuple[Stage, float]:
-        """The stage that the next step belongs to, and how far through it that step is, in [0, 1)."""
+    def stage(self, step: int | None = None) -> tuple[Stage, float]:
+        """The stage that the next step (or that one) belongs to, and how far through it it is, in [0, 1)."""
+        step = self.step if step is None else step
         start = 0
         for stage, length in zip(self.recipe.train.stages, stage_lengths(self.recipe), strict=True):
-            if self.step < start + length:
-                return stage, (self.step - start) / length
+            if step < start + length:
+                return stage, (step - start) / length
             start += length
-        raise DancekitError(f"step {self.step} is beyond the last stage")
+        raise DancekitError(f"step {step} is beyond the last stage")
+
+    def plan(self, stage: Stage) -> ClipPlan:
+        """What the clips of a stage are like."""
+        return plan_of(self.recipe, stage, self.painting.temporal.clip_length)
 
     # ---- one step ------------------------------------------------------------------------------------------
 
@@ -166,11 +185,16 @@ class TrainingState:
             compile_generator(generator, settings, probe)
 
     @contextmanager
-    def painter(self) -> Iterator[Painter]:
-        """Within the block a painter with the averaged weights."""
+    def painter(self, size: tuple[int, int] | None = None) -> Iterator[Painter]:
+        """Within the block a painter with the averaged weights, at the recipe's size or at that of a stage."""
         with self._averaged(*self.averages):
             plate = crop(self.data.plate, self.data.window)
-            yield Painter(self.painting, self.data.target.skeleton, plate, self.device, bank=self.bank)
+            parts = self.painting
+            if size is not None and size != self.recipe.size:
+                plate = scale_down(plate[None], size)[0]
+                parts = dataclasses.replace(parts, renderer=self._paintings[size].renderer)
+            bank = None if self.bank is None else self.bank.at(size or self.recipe.size)
+            yield Painter(parts, self.data.target.skeleton, plate, self.device, bank=bank)
 
     def broken(self) -> str:
         """The name of a network with a weight that is not finite; "" if all are well."""
@@ -195,23 +219,32 @@ class TrainingState:
         step, in any thread.
         """
         settings = self.recipe.train
+        plan = self.plan(self.stage(step)[0])
         size = len(self._shares[0])
         clips = draw_clips(
             self.data,
             self.augmentations,
-            self.recipe.size,
-            starts=self._starts,
-            weights=self._weights,
-            length=self.painting.temporal.clip_length,
+            plan,
+            starts=self._starts_of,
             batch=settings.batch * settings.accumulate,
             seed=settings.seed,
             step=step,
             wanted=[number for share in self._shares for number in share],
         )
+        painting, before = self._paintings[plan.size], plan.before(step)
         return [
-            make_batch(clips[start : start + size], self.painting, self.device, self.bank)
+            make_batch(clips[start : start + size], painting, self.device, self.bank, run_up=before)
             for start in range(0, len(clips), size)
         ]
+
+    def _starts_of(self, span: int) -> tuple[NDArray[np.intp], NDArray[np.float64] | None]:
+        """First frames of clips that span so many frames of the video, and how probable each is."""
+        if span not in self._starts:
+            settings = self.recipe.train
+            found = self.data.starts(span, hold_out=settings.hold_out)
+            rare = settings.rare
+            self._starts[span] = (found, start_weights(self.data, found, span, rare) if rare else None)
+        return self._starts[span]
 
     def learn(self, stage: Stage, *batches: Batch) -> dict[str, float]:
         """Paint and learn; `advance` without the drawing of clips and the course of the rates.
@@ -283,19 +316,33 @@ class TrainingState:
         """Paint all frames of the clips, (B, T, 3, H, W); with faces each goes into the next frame refined."""
         return self._paint_on(batch, None, faces=faces)[0]
 
-    def _warmed(self, batch: Batch, *, faces: bool = False) -> tuple[Batch, State | None]:
+    def _warmed(
+        self, batch: Batch, disturb: Disturbance | None = None, *, faces: bool = False
+    ) -> tuple[Batch, State | None]:
         """The frames of the clips that are judged, and the state after those before them."""
-        count = self.painting.temporal.warm_up
+        count = batch.run_up + self.painting.temporal.warm_up
         if not count:
             return batch, None
         with torch.no_grad():
-            _, _, state = self._paint_on(batch[:count], None, faces=faces)
+            _, _, state = self._paint_on(batch[:count], None, faces=faces, disturb=disturb)
+        torch.clear_autocast_cache()  # it holds weights that were cast without gradient
         return batch[count:], state
 
     def _paint_on(
-        self, batch: Batch, state: State | None, *, faces: bool = False
+        self,
+        batch: Batch,
+        state: State | None,
+        *,
+        faces: bool = False,
+        disturb: Disturbance | None = None,
     ) -> tuple[Tensor, dict[str, Tensor], State | None]:
         """Paint all frames of the clips after those of a state.
+
+        Args:
+            batch: The clips.
+            state: None at their beginning.
+            faces: Whether faces are refined.
+            disturb: What is done to each frame before the next one is told of it.
 
         Returns:
             (B, T, 3, H, W); what losses may know besides, (B, T, ., H, W): `flow` and `share` of a temporal strategy
@@ -323,6 +370,8 @@ class TrainingState:
             if faces:
                 image = self.networks["face"](image, batch.conditions[:, t], batch.boxes[:, t])
                 state = temporal.remember(image, state)
+            if disturb is not None:
+                state = temporal.remember(disturb(image), state)
             images.append(image)
             if isinstance(background, MattedBackground):
                 mattes.append(background.matte(outputs[t]))
@@ -330,14 +379,23 @@ class TrainingState:
         seen = {name: torch.stack(each, 1) for name, each in lists.items() if each}
         return torch.stack(images, 1), seen, state
 
+    def _disturbance(self, batches: Sequence[Batch]) -> Disturbance | None:
+        """History noise for this step; None if there is none."""
+        settings = self.recipe.train
+        if is_idle(settings.history_noise):
+            return None
+        scale = batches[0].conditions.shape[-1] / self.recipe.size[0]
+        return Disturbance(settings.history_noise, seed=settings.seed, step=self.step, scale=scale)
+
     # ---- what is judged ------------------------------------------------------------------------------------
 
     def _frames(self, batches: Sequence[Batch]) -> dict[str, float]:
         """Train the generator on whole frames."""
+        disturb = self._disturbance(batches)
 
         def judge(batch: Batch) -> list[Judgement]:
-            batch, state = self._warmed(batch)
-            fake, seen, _ = self._paint_on(batch, state)
+            batch, state = self._warmed(batch, disturb)
+            fake, seen, _ = self._paint_on(batch, state, disturb=disturb)
             return [self._of_frames(batch, fake, seen)]
 
         return self._learn(judge, batches, self._learners(self._body), ["discriminator"])
@@ -353,7 +411,8 @@ class TrainingState:
 
         def judge(batch: Batch) -> list[Judgement]:
             with torch.no_grad(), self._averaged(*self._body):
-                painted = self._paint(batch).flatten(0, 1)
+                painted = self._paint(batch)[:, batch.run_up :].flatten(0, 1)
+            batch = batch[batch.run_up :]
             boxes, conditions = batch.boxes.flatten(0, 1), batch.conditions.flatten(0, 1)
             seen = boxes[..., :4].isfinite().all(-1).view(len(boxes), -1).any(1)
             if not seen.any():
@@ -386,11 +445,14 @@ class TrainingState:
                 for name in self._body:
                     self.networks[name].requires_grad_(False)
                     stack.callback(self.networks[name].requires_grad_, True)
-            return self._learn(self._judge_frames_and_faces, batches, painters, critics)
+            judge = partial(
+                self._judge_frames_and_faces, disturb=self._disturbance(batches) if learns else None
+            )
+            return self._learn(judge, batches, painters, critics)
 
-    def _judge_frames_and_faces(self, batch: Batch) -> list[Judgement]:
-        batch, state = self._warmed(batch, faces=True)
-        fake, known, _ = self._paint_on(batch, state, faces=True)
+    def _judge_frames_and_faces(self, batch: Batch, disturb: Disturbance | None) -> list[Judgement]:
+        batch, state = self._warmed(batch, disturb, faces=True)
+        fake, known, _ = self._paint_on(batch, state, faces=True, disturb=disturb)
         judgements = [self._of_frames(batch, fake, known)]
         length = fake.shape[1]
         for t in range(length):
@@ -402,22 +464,24 @@ class TrainingState:
     def _of_frames(self, batch: Batch, fake: Tensor, seen: dict[str, Tensor]) -> Judgement:
         temporal = self.painting.temporal
         plate = batch.plate[:, None].expand_as(batch.real)
+        length = temporal.clip_length - temporal.warm_up
         view = LossView(
             fake=fake.flatten(0, 1),
             real=batch.real.flatten(0, 1),
             mask=batch.mask.flatten(0, 1),
             fake_features=[],
             real_features=[],
-            view_mask=batch.mask.amax(1),
+            view_mask=windows(batch.mask, length).amax(1),
             frames=fake.shape[1],
             **{name: value.flatten(0, 1) for name, value in seen.items()},
             plate=plate.flatten(0, 1),
         )
+        conditions, painted, real = (windows(each, length) for each in (batch.conditions, fake, batch.real))
         return Judgement(
             "discriminator",
             self.training.objective,
-            temporal.view(batch.conditions, fake),
-            temporal.view(batch.conditions, batch.real),
+            temporal.view(conditions, painted),
+            temporal.view(conditions, real),
             view,
         )
 
@@ -492,6 +556,15 @@ class TrainingState:
             for name in painters:
                 self.averages[name].update(self.networks[name])
         return record
+
+
+def windows(clips: Tensor, length: int) -> Tensor:
+    """All `length` frames that follow each other: (B, T, ...) to (B * (T - length + 1), length, ...)."""
+    if clips.shape[1] == length:
+        return clips
+    return torch.stack([clips[:, at : at + length] for at in range(clips.shape[1] - length + 1)], 1).flatten(
+        0, 1
+    )
 
 
 def stage_lengths(recipe: Recipe) -> list[int]:

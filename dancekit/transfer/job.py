@@ -34,13 +34,14 @@ from dancekit.data.masks import MaskTrack
 from dancekit.data.poses import WHOLE
 from dancekit.data.progress import Progress, silent
 from dancekit.errors import OutputExists, UsageError, VideoError
+from dancekit.history import History
 from dancekit.model import Painted
 from dancekit.transfer import resume
 from dancekit.transfer.background import choose_composer, place_in_source, plate_of_source
 from dancekit.transfer.composite import Composer
 from dancekit.transfer.montage import Montage
 from dancekit.transfer.options import TransferOptions
-from dancekit.transfer.resume import Parts
+from dancekit.transfer.resume import Parts, Past
 from dancekit.transfer.stages import Pipeline
 from dancekit.types import PoseSequence, VideoInfo
 from dancekit.video import probe, read_frames
@@ -311,6 +312,7 @@ class _Job:
                     "file": part.sha256,
                     "network": part.dancer.painter.network_name,
                     "poses": _digest(part.moved),
+                    "age": part.dancer.painter.age,
                     "view": part.composer.settings(),
                 }
                 for part in parts
@@ -319,7 +321,7 @@ class _Job:
             "side_by_side": self.options.side_by_side,
             "cuts": sorted({*self.options.cuts, *parts[0].poses.cuts}),
             "segment": resume.SEGMENT,
-            "states": "by name",
+            "states": "by time and name",
             "made_by": [__version__, torch.__version__, av.__version__, torch.get_num_threads()],
         }
 
@@ -342,11 +344,11 @@ class _Job:
                         item = next(shown, None)
                         if item is None:
                             raise VideoError(f"{self.source} has fewer frames than a moment ago")
-                        pictures, states = item
+                        pictures, past = item
                         self._encode(writers, pictures, int(pts[number] - pts[start]))
                         self.progress("painting", number + 1, kept.frames)
                 number = stop
-                kept.finish_segment(states)
+                kept.finish_segment(past)
 
     def _encode(self, writers: Sequence[FrameWriter], pictures: Sequence[Image], pts: int) -> None:
         began = time.perf_counter()
@@ -357,7 +359,7 @@ class _Job:
 
     def _shown(
         self, line: Pipeline, parts: Sequence[Part], montage: Montage | None, kept: Parts
-    ) -> Iterator[tuple[list[Image], list[State | None]]]:
+    ) -> Iterator[tuple[list[Image], list[Past]]]:
         """From the first frame that is still to be made on: the pictures of all results, and what comes after."""
         first, count = kept.first, kept.frames
         xy = [part.dancer.info.window.to_window(part.moved.xy) for part in parts]
@@ -375,7 +377,7 @@ class _Job:
             part.dancer.painter.face_boxes(points, part.moved.score)
             for part, points in zip(parts, xy, strict=True)
         ]
-        painted = line.run("paint", self._painted(parts, drawn, boxes, first, kept.states(len(parts))))
+        painted = line.run("paint", self._painted(parts, drawn, boxes, first, kept.past(len(parts))))
         sources: Iterator[Image | None]
         if montage is not None and self.video is not None:
             span = self.options.span
@@ -385,18 +387,17 @@ class _Job:
             sources = iter([None] * (count - first))
 
         def compose(
-            item: tuple[list[Painted], Image | None],
-        ) -> tuple[list[Image], list[State | None]]:
-            several, source = item
+            item: tuple[tuple[list[Painted], list[Past]], Image | None],
+        ) -> tuple[list[Image], list[Past]]:
+            (several, past), source = item
             pictures = [
                 part.composer(each.to_uint8(), each.matte_to_uint8())
                 for part, each in zip(parts, several, strict=True)
             ]
-            states = [each.state for each in several]
             if montage is None:
-                return pictures, states
+                return pictures, past
             row = montage([*([source] if source is not None else []), *pictures])
-            return ([*pictures, row] if len(parts) > 1 else [row]), states
+            return ([*pictures, row] if len(parts) > 1 else [row]), past
 
         return line.map("composite", compose, zip(painted, sources, strict=False))
 
@@ -406,27 +407,39 @@ class _Job:
         drawn: Iterator[tuple[torch.Tensor, ...]],
         boxes: Sequence[NDArray[np.float32]],
         first: int,
-        states: list[State | None],
-    ) -> Iterator[list[Painted]]:
-        """All dancers at one frame, then at the next: the frames of one dancer depend on each other."""
+        past: Sequence[Past],
+    ) -> Iterator[tuple[list[Painted], list[Past]]]:
+        """All dancers at one frame, then at the next: the frames of one dancer depend on each other.
+
+        With each frame comes what may still be told to later ones.
+        """
         cuts = frozenset({*self.options.cuts, *parts[0].poses.cuts})
         painters = [part.dancer.painter for part in parts]
-        states = [
-            None if state is None else {key: value.to(painter.device) for key, value in state.items()}
-            for state, painter in zip(states, painters, strict=True)
+        histories: list[History[State | None]] = [
+            History(painter.age, [(then, _moved(state, painter.device)) for then, state in each])
+            for painter, each in zip(painters, past, strict=True)
         ]
+        seconds = parts[0].poses.seconds
         for number, conditions in enumerate(drawn, first):
-            several = [
-                painter.step(
+            several, now = [], float(seconds[number])
+            for painter, condition, box, history in zip(painters, conditions, boxes, histories, strict=True):
+                if number in cuts:
+                    history.forget()
+                painted = painter.step(
                     condition,
                     box[number : number + 1],
-                    None if number in cuts else state,
+                    history.recall(now),
                     observe=self.options.observe,
                 )
-                for painter, condition, box, state in zip(painters, conditions, boxes, states, strict=True)
-            ]
-            states = [each.state for each in several]
-            yield several
+                history.remember(now, painted.state)
+                several.append(painted)
+            yield (
+                several,
+                [
+                    [(then, state) for then, state in history.entries if state is not None]
+                    for history in histories
+                ],
+            )
 
     # ---- the end ---------------------------------------------------------------------------------------------
 
@@ -483,6 +496,10 @@ def _encoding(options: TransferOptions, out: Path) -> str:
     name, codec = choose_codec(out, options.codec)
     titles = {"h264": "H.264", "h265": "H.265", "vp9": "VP9"}
     return f"{titles[name]}, crf {codec.crf if options.crf is None else options.crf}"
+
+
+def _moved(state: State, device: str) -> State:
+    return {key: value.to(device) for key, value in state.items()}
 
 
 def _digest(poses: PoseSequence) -> str:

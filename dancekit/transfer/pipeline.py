@@ -70,6 +70,7 @@ class Dancer:
             crop(self.plate, info.window),
             device,
             bank=read_references(path, info),
+            age=info.age,
         )
         self._device = device
 
@@ -183,7 +184,9 @@ class Dancer:
 
     def paint(self, poses: PoseSequence) -> Iterator[NDArray[np.uint8]]:
         """Paint poses given in pixels of the target's clip: one (h, w, 3) uint8 window a frame."""
-        return self.painter.paint(self.info.window.to_window(poses.xy), poses.score, cuts=poses.cuts)
+        return self.painter.paint(
+            self.info.window.to_window(poses.xy), poses.score, cuts=poses.cuts, seconds=poses.seconds
+        )
 
     def transfer(
         self,

@@ -5,7 +5,7 @@ show.mp4.parts/
   job.json            what it was made of: another job begins anew
   0/00000.mp4 ...     segments of the first result
   1/00000.mp4 ...     of the second
-  00000.safetensors   what the temporal strategies are told after segment 0: a segment is done when this is there
+  00000.safetensors   what the temporal strategies may be told after segment 0, with times: the segment is done
 ```
 
 Segments begin at fixed frames and have encoders of their own, so a transfer that was stopped and one that was not
@@ -21,6 +21,8 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+import torch
+
 from dancekit.contracts import State
 from dancekit.data.files import write_whole
 from dancekit.errors import UsageError
@@ -28,6 +30,9 @@ from dancekit.weights.header import read_tensors, write_safetensors
 
 if TYPE_CHECKING:
     from torch import Tensor
+
+Past = list[tuple[float, State]]
+"""Times and states of the frames that a dancer may still be told of, oldest first."""
 
 _log = logging.getLogger(__name__)
 
@@ -84,23 +89,30 @@ class Parts:
     def _state(self, segment: int) -> Path:
         return self.folder / f"{segment:05d}.safetensors"
 
-    def states(self, dancers: int) -> list[State | None]:
-        """What each dancer's temporal strategy is told at the first frame that is still to be made."""
-        if not self.done:
-            return [None] * dancers
-        states: list[dict[str, Tensor]] = [{} for _ in range(dancers)]
-        for name, value in read_tensors(self._state(self.done - 1)).items():
-            number, _, key = name.partition(".")
-            states[int(number)][key] = value
-        return [state or None for state in states]
+    def past(self, dancers: int) -> list[Past]:
+        """What each dancer may be told of at the first frame that is still to be made."""
+        times: list[dict[int, float]] = [{} for _ in range(dancers)]
+        states: list[dict[int, dict[str, Tensor]]] = [{} for _ in range(dancers)]
+        if self.done:
+            for name, value in read_tensors(self._state(self.done - 1)).items():
+                number, entry, *key = name.split(".", 2)
+                if key:
+                    states[int(number)].setdefault(int(entry), {})[key[0]] = value
+                else:
+                    times[int(number)][int(entry)] = float(value)
+        return [
+            [(then[entry], known[entry]) for entry in sorted(then)]
+            for then, known in zip(times, states, strict=True)
+        ]
 
-    def finish_segment(self, states: Sequence[State | None]) -> None:
+    def finish_segment(self, past: Sequence[Past]) -> None:
         """The segment is written: remember what comes after it."""
-        tensors = {
-            f"{number}.{key}": value.detach().cpu().contiguous()
-            for number, state in enumerate(states)
-            for key, value in (state or {}).items()
-        }
+        tensors = {}
+        for number, entries in enumerate(past):
+            for entry, (seconds, state) in enumerate(entries):
+                tensors[f"{number}.{entry}"] = torch.tensor(seconds, dtype=torch.float64)
+                for key, value in state.items():
+                    tensors[f"{number}.{entry}.{key}"] = value.detach().cpu().contiguous()
         write_safetensors(self._state(self.done), tensors, {"format": "pt"})
         self.done += 1
 

@@ -55,7 +55,12 @@ def in_double(*states: TrainingState) -> None:
 
 
 def doubled(batch: Batch) -> Batch:
-    return Batch(*(None if value is None else value.double() for value in vars(batch).values()))
+    return Batch(
+        **{
+            key: value.double() if isinstance(value, torch.Tensor) else value
+            for key, value in vars(batch).items()
+        }
+    )
 
 
 @pytest.mark.parametrize("stage", TWO_STAGES, ids=["body", "face in the frame"])

@@ -41,8 +41,8 @@ def test_drift_and_unrest_are_found(files: Inputs, monkeypatch: pytest.MonkeyPat
     """A painter that gets brighter by one grey level in every frame: in the third time through by 2 x 18."""
     paint, grown = Painter.paint, []
 
-    def brighter(self, xy, score, *, cuts=()):
-        for number, picture in enumerate(paint(self, xy, score, cuts=cuts)):
+    def brighter(self, xy, score, *, cuts=(), seconds=None):
+        for number, picture in enumerate(paint(self, xy, score, cuts=cuts, seconds=seconds)):
             grown.append(number)
             yield np.full_like(picture, 20 + number)
 

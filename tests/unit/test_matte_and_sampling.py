@@ -16,6 +16,7 @@ from dancekit.data.sampling import MOST_OFTEN, rarity, start_weights
 from dancekit.data.training_set import TrainingSet
 from dancekit.losses.matte import DIFFERENT, Matte, trusted
 from dancekit.training.batch import draw_clips
+from dancekit.training.plan import ClipPlan
 from dancekit.types import PoseSequence, Window, get_skeleton
 
 SIDE = 32
@@ -156,7 +157,13 @@ def test_clips_are_drawn_by_their_weights_and_by_the_seed_alone() -> None:
 
     def drawn(seed: int) -> list[int]:
         clips = draw_clips(
-            data, [], (100, 100), starts=starts, weights=weights, length=1, batch=400, seed=seed, step=3
+            data,
+            [],
+            ClipPlan((100, 100), 1),
+            starts=lambda span: (starts, weights),
+            batch=400,
+            seed=seed,
+            step=3,
         )
         return [int(clip.numbers[0]) for clip in clips if clip.numbers is not None]
 

@@ -26,6 +26,7 @@ from dancekit.references.morph import joints_shift, morph, shifted
 from dancekit.references.nearest import Nearest
 from dancekit.training.batch import draw_clips, references_of
 from dancekit.training.given import check_given
+from dancekit.training.plan import ClipPlan
 from dancekit.transfer import Dancer
 from dancekit.types import PoseSequence, Window
 from dancekit.weights.header import read_tensors
@@ -229,7 +230,10 @@ def test_in_training_a_frame_and_its_neighbours_are_no_references() -> None:
 def test_augmentations_know_which_frames_they_change() -> None:
     data = a_target()
     affine = create("augmentation", "affine", p=1.0)
-    clips = draw_clips(data, [affine], (64, 64), starts=np.array([7]), length=2, batch=1, seed=0, step=3)
+    starts = (np.array([7]), None)
+    clips = draw_clips(
+        data, [affine], ClipPlan((64, 64), 2), starts=lambda span: starts, batch=1, seed=0, step=3
+    )
     assert clips[0].numbers is not None and clips[0].numbers.tolist() == [7, 8]
 
 

@@ -494,17 +494,21 @@ def test_a_dancer_file_holds_them_and_a_cut_is_a_new_beginning(strategy: list[st
 
 
 def test_a_stopped_transfer_goes_on_with_every_state(tmp_path: Path) -> None:
-    states = [
-        {"image": torch.rand(1, 3, 4, 4), "memory": torch.rand(1, 2, 2, 2)},
-        None,
-        {"image": torch.ones(1)},
+    past = [
+        [
+            (0.5, {"image": torch.rand(1, 3, 4, 4), "memory": torch.rand(1, 2, 2, 2)}),
+            (0.52, {"image": torch.rand(1, 3, 4, 4), "memory": torch.rand(1, 2, 2, 2)}),
+        ],
+        [],
+        [(1 / 3, {"image": torch.ones(1), "a.b": torch.zeros(2)})],
     ]
-    Parts(tmp_path / "a.mp4", {"job": 1}, 2 * SEGMENT).finish_segment(states)
-    found = Parts(tmp_path / "a.mp4", {"job": 1}, 2 * SEGMENT).states(3)
-    assert found[1] is None
-    for one, other in zip((states[0], states[2]), (found[0], found[2]), strict=True):
-        assert one is not None and other is not None and one.keys() == other.keys()
-        assert all(torch.equal(value, other[key]) for key, value in one.items())
+    Parts(tmp_path / "a.mp4", {"job": 1}, 2 * SEGMENT).finish_segment(past)
+    found = Parts(tmp_path / "a.mp4", {"job": 1}, 2 * SEGMENT).past(3)
+    assert [[then for then, _ in each] for each in found] == [[0.5, 0.52], [], [1 / 3]]
+    for before, after in zip(past, found, strict=True):
+        for (_, one), (_, other) in zip(before, after, strict=True):
+            assert one.keys() == other.keys()
+            assert all(torch.equal(value, other[key]) for key, value in one.items())
 
 
 def painted(strategy: TemporalStrategy, generator: Callable[[Tensor], Tensor]) -> Tensor:
