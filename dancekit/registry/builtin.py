@@ -103,4 +103,11 @@ BUILTIN: dict[str, dict[str, str]] = {
         "foot_skating": "dancekit.metrics.motion:FootSkating",
         "accents": "dancekit.metrics.motion:Accents",
     },
+    "runner": {
+        "torch": "dancekit.runners.torch_eager:TorchEager",
+        "winograd": "dancekit.runners.winograd:Winograd",
+        "compiled": "dancekit.runners.compiled:Compiled",
+        "onnxruntime": "dancekit.runners.onnxruntime_session:ONNXRuntime",
+        "openvino": "dancekit.runners.openvino_model:OpenVINO",
+    },
 }

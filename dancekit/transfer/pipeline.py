@@ -19,9 +19,11 @@ from dancekit.build import (
     build_normalizer,
     build_painting,
     build_pose,
+    build_runner,
     resolve_device,
 )
 from dancekit.config import Component, Recipe, override_recipe
+from dancekit.contracts import Runner
 from dancekit.dancer import (
     DancerInfo,
     check_versions,
@@ -59,7 +61,13 @@ class Dancer:
     """
 
     def __init__(
-        self, path: Path, info: DancerInfo, parts: PaintingParts, target: PoseSequence, device: str
+        self,
+        path: Path,
+        info: DancerInfo,
+        parts: PaintingParts,
+        target: PoseSequence,
+        device: str,
+        runner: Runner | None = None,
     ) -> None:
         self.path = path
         self.info = info
@@ -72,25 +80,41 @@ class Dancer:
             bank=read_references(path, info),
         )
         self._device = device
+        self._runner = runner
+        if runner is not None:
+            self.painter.use(runner)
 
     @classmethod
-    def load(cls, path: str | os.PathLike[str], *, device: str = "auto") -> Dancer:
+    def load(
+        cls,
+        path: str | os.PathLike[str],
+        *,
+        device: str = "auto",
+        runner: str = "torch",
+        threads: int | None = None,
+    ) -> Dancer:
         """Open a dancer file, strictly: versions and shapes are compared before any weight is allocated.
 
         Args:
             path: The file.
             device: `cpu`, `cuda`, `mps` or `auto`.
+            runner: What computes the generator and the pose networks: `dancekit ls runner`.
+            threads: Of the runner; None: as many as torch takes.
 
         Raises:
             DancerError: Not a dancer file, damaged, or its weights do not fit its own recipe.
             IncompatibleParts: Its components compute something else in this version.
+            UnknownName: There is no such runner.
+            MissingExtra: The runner needs an extra that is not installed.
+            DancekitError: The runner gives other numbers than torch.
         """
         file = Path(path)
         info = read_info(file)
         check_versions(info, file)
         place = resolve_device(device)
+        chosen = None if runner == "torch" else build_runner(runner, device=place, threads=threads)
         parts = _load_networks(file, info, place)
-        return cls(file, info, parts, read_target(file, info), place)
+        return cls(file, info, parts, read_target(file, info), place, chosen)
 
     @cached_property
     def plate(self) -> NDArray[np.uint8]:
@@ -152,7 +176,7 @@ class Dancer:
             if key not in known:
                 known[key] = track_person(
                     source,
-                    build_pose(recipe, self._device),
+                    build_pose(recipe, self._device, self._runner),
                     recipe.pose,
                     person=person,
                     progress=progress,
