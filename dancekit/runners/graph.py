@@ -66,7 +66,7 @@ def to_onnx(
     network: nn.Module,
     inputs: Mapping[str, Tensor],
     outputs: tuple[str, ...],
-    dynamic: Mapping[str, Mapping[int, Any]] | None = None,
+    dynamic: tuple[Any, ...] | None = None,
 ) -> onnx.ModelProto:
     """The graph of a network.
 
@@ -74,9 +74,9 @@ def to_onnx(
         network: In eval mode; see `plain_copy`.
         inputs: Examples by name, in the order of the forward pass.
         outputs: Names of the tensors that it gives.
-        dynamic: Sides that may vary, by input: axis to `torch.export.Dim`, or a multiple of one.
+        dynamic: Sides that may vary, in the form of the forward pass's arguments: axis to `torch.export.Dim`, or a
+            multiple of one.
     """
-    shapes = None if dynamic is None else tuple(dict(dynamic.get(name, {})) or None for name in inputs)
     with _silent():
         program = torch.onnx.export(
             network,
@@ -85,7 +85,7 @@ def to_onnx(
             opset_version=OPSET,
             input_names=list(inputs),
             output_names=list(outputs),
-            dynamic_shapes=shapes,
+            dynamic_shapes=dynamic,
             verbose=False,
         )
     assert program is not None
