@@ -74,7 +74,9 @@ def export(
     if made.int8 is None:
         said = f"within {made.difference:.1g} of torch at {sizes}"
     else:
-        said = f"{made.int8['psnr_db']:.1f} dB from single precision ({made.int8['worst_psnr_db']:.1f} at worst)"
+        said = (
+            f"{made.int8['psnr_db']:.1f} dB from single precision ({made.int8['worst_psnr_db']:.1f} at worst)"
+        )
     terminal.result(f"{out}: {', '.join(made.inputs)} to {', '.join(made.outputs)}; {said}")
     terminal.json(
         {

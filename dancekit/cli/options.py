@@ -21,6 +21,12 @@ Runner = Annotated[
     str,
     typer.Option("--runner", metavar="NAME", help="What computes the networks on a CPU: dancekit ls runner."),
 ]
+Int8 = Annotated[
+    bool,
+    typer.Option(
+        "--int8", help="With --runner openvino or onnxruntime: paint in 8-bit integers, calibrated first."
+    ),
+]
 Threads = Annotated[
     int | None,
     typer.Option(

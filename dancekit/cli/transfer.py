@@ -13,6 +13,7 @@ from dancekit.cli.dancers import find_dancer
 from dancekit.cli.options import (
     Device,
     Force,
+    Int8,
     Json,
     Overrides,
     Quiet,
@@ -105,6 +106,7 @@ def transfer(
     force: Force = False,
     device: Device = "auto",
     runner: Runner = "torch",
+    int8: Int8 = False,
     threads: Threads = None,
     as_json: Json = False,
     verbose: Verbose = 0,
@@ -174,7 +176,9 @@ def transfer(
     options.check()
     cores = use_threads(threads)
     with show_progress(terminal) as display:
-        loaded = [Dancer.load(path, device=device, runner=runner, threads=cores) for path in dancers]
+        loaded = [
+            Dancer.load(path, device=device, runner=runner, threads=cores, int8=int8) for path in dancers
+        ]
         results = run_transfer(loaded, source, destination, options, display)
     _warn(terminal, results)
     terminal.result(str(destination))

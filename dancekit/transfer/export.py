@@ -7,26 +7,26 @@ several sizes, by ONNX Runtime, before it is kept.
 from __future__ import annotations
 
 import base64
-import json
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import cv2
-import numpy as np
 import torch
-from torch import Tensor, nn
+from torch import Tensor
 
 from dancekit.boxes import SHOULDERS_RATIO
-from dancekit.build import PaintingParts
-from dancekit.contracts import GeneratorSpec, MattedBackground, State
+from dancekit.contracts import GeneratorSpec
 from dancekit.data.files import beside
 from dancekit.data.framing import crop
 from dancekit.errors import DancekitError
 from dancekit.renderers.sticks import Sticks
 from dancekit.runners.agreement import TOLERANCE, difference
-from dancekit.types import get_skeleton
+from dancekit.runners.graph_metadata import add_metadata
+from dancekit.transfer.int8 import quantize_exported, session_of
+from dancekit.transfer.whole_painter import WholePainter, random_inputs
+from dancekit.types import PoseSequence, get_skeleton
 from dancekit.weights.header import file_sha256
 
 if TYPE_CHECKING:
@@ -34,77 +34,6 @@ if TYPE_CHECKING:
 
 FORMAT = 1
 """Of the metadata."""
-
-
-class WholePainter(nn.Module):
-    """Everything that paints, as one network without a memory: what it has to remember goes in and comes out.
-
-    Args:
-        parts: What paints; its networks are taken as they are.
-        size: (W, H) of the window.
-
-    Attributes:
-        inputs: Examples by name: `condition` (1, C, H, W); `state_<name>`, zeros, for each tensor that the temporal
-            strategy remembers; `plate` (1, 3, H, W) where the background needs it; `face` (1, 4) where faces are
-            refined.
-        outputs: `image` (B, 3, H, W); `matte` (B, 1, H, W) where there is one; `next_<name>` for each `state_<name>`.
-    """
-
-    def __init__(self, parts: PaintingParts, size: tuple[int, int]) -> None:
-        super().__init__()
-        self.generator, self.face = parts.generator, parts.face
-        self.temporal, self.background = parts.temporal, parts.background
-        self.memories: tuple[str, ...] = ()
-        self.inputs = self._examples(parts, size)
-        matted = isinstance(parts.background, MattedBackground)
-        self.outputs = ("image", *(["matte"] if matted else []), *(f"next_{name}" for name in self.memories))
-
-    def _examples(self, parts: PaintingParts, size: tuple[int, int]) -> dict[str, Tensor]:
-        """Inputs at random; what the parts do not look at is left out."""
-        always = torch.Generator().manual_seed(0)
-        wide, high = size
-        condition = torch.rand(1, parts.renderer.spec.channels, high, wide, generator=always)
-        plate = torch.rand(1, 3, high, wide, generator=always) * 2 - 1
-        side = min(size) / 4
-        box = torch.tensor([[wide / 2 - side / 2, side / 4, wide / 2 + side / 2, side * 1.25]])
-        with torch.inference_mode():
-            start = parts.temporal.start(condition)
-            self.memories = tuple(start)
-            image = self._paint(condition, start, plate, box)[0]
-            sees_plate = difference(self._paint(condition, start, plate / 2, box)[0], image) > 0
-        examples = {"condition": condition} | {f"state_{name}": value.clone() for name, value in start.items()}
-        if sees_plate:
-            examples["plate"] = plate
-        if parts.face.crop_size:  # type: ignore[truthy-bool]
-            examples["face"] = box
-        return examples
-
-    def _paint(
-        self, condition: Tensor, state: State, plate: Tensor, box: Tensor
-    ) -> tuple[Tensor, Tensor | None, State | None]:
-        """Image, matte and state, as `Painter.step`."""
-        raw: list[Tensor] = []
-
-        def generate(given: Tensor) -> Tensor:
-            raw[:] = [self.generator(given)]
-            return self.background.compose(raw[0], plate)
-
-        image, after = self.temporal.step(generate, condition, state)
-        image = self.face(image, condition, box)
-        after = self.temporal.remember(image, after)
-        matte = self.background.matte(raw[0]) if isinstance(self.background, MattedBackground) else None
-        return image, matte, after
-
-    def forward(self, *given: Tensor) -> tuple[Tensor, ...]:
-        """The inputs, in order, to the outputs, in order."""
-        named = dict(zip(self.inputs, given, strict=True))
-        condition = named["condition"]
-        plate = named.get("plate", condition[:1, :1] * 0)
-        box = named.get("face", condition.new_full((1, 4), torch.nan))
-        state = {name: named[f"state_{name}"] for name in self.memories}
-        image, matte, after = self._paint(condition, state, plate, box)
-        remembered = [(after or {})[name] for name in self.memories]
-        return tuple(each for each in (image, matte, *remembered) if each is not None)
 
 
 @dataclass(frozen=True)
@@ -128,23 +57,31 @@ class Exported:
     int8: Mapping[str, Any] | None = None
 
 
-def export_dancer(dancer: Dancer, out: Path) -> Exported:
+def export_dancer(
+    dancer: Dancer, out: Path, *, int8: bool = False, poses: PoseSequence | None = None
+) -> Exported:
     """Write a dancer as ONNX.
 
     Args:
-        dancer: Loaded on the CPU.
+        dancer: Loaded on the CPU, computed by torch.
         out: Replaced if it is there.
+        int8: Compute in 8-bit integers.
+        poses: What to calibrate that on, pixels of the dancer's clip; None: its own training poses.
 
     Raises:
         MissingExtra: The extra `[onnx]` is not installed.
-        IncompatibleParts: A part of the dancer has no ONNX form.
+        PoseError: Too few poses to calibrate on.
         DancekitError: The graph gives other pictures than torch, or cannot be written.
     """
     painter, plain, model = exported_graph(dancer)
+    inputs, outputs = tuple(plain.inputs), plain.outputs
+    facts = None
     with beside(out) as part:
         part.write_bytes(model.SerializeToString())
         sizes, worst = compare(part, painter, _multiple(dancer), dancer.info.window.size)
-    return Exported(out, sizes, worst, tuple(plain.inputs), plain.outputs)
+        if int8:
+            facts = quantize_exported(dancer, part, model, poses)
+    return Exported(out, sizes, worst, inputs, outputs, facts)
 
 
 def exported_graph(dancer: Dancer) -> tuple[WholePainter, WholePainter, Any]:
@@ -181,15 +118,6 @@ def _sides(
                 varying[axis] = times * sides[axis] if times > 1 else sides[axis]
         found.append(varying)
     return tuple(found)
-
-
-def add_metadata(model: Any, facts: Mapping[str, Any]) -> None:
-    """Facts as the model's metadata, key `dancekit`."""
-    for entry in list(model.metadata_props):
-        if entry.key == "dancekit":
-            model.metadata_props.remove(entry)
-    entry = model.metadata_props.add()
-    entry.key, entry.value = "dancekit", json.dumps(facts, sort_keys=True)
 
 
 def describe(dancer: Dancer, painter: WholePainter) -> dict[str, Any]:
@@ -242,17 +170,13 @@ def compare(
     Raises:
         DancekitError: It is too large.
     """
-    import onnxruntime
-
-    options = onnxruntime.SessionOptions()
-    options.log_severity_level = 3
-    session = onnxruntime.InferenceSession(file, options, providers=["CPUExecutionProvider"])
+    session = session_of(file)
     names = [each.name for each in session.get_outputs()]
     wide, high = size
     cases = ((1, wide, high), (2, wide + multiple, high), (1, wide, high + 2 * multiple))
     worst = 0.0
     for number, (batch, width, height) in enumerate(cases):
-        given = _inputs(painter, batch, (width, height), seed=number)
+        given = random_inputs(painter, batch, (width, height), seed=number)
         for _ in range(2):
             with torch.inference_mode():
                 expected = painter(*given.values())
@@ -260,31 +184,13 @@ def compare(
             apart = difference([torch.from_numpy(each) for each in found], expected)
             worst = apart if not apart <= worst else worst
             memories = expected[len(expected) - len(painter.memories) :]
-            given |= {
-                f"state_{name}": value for name, value in zip(painter.memories, memories, strict=True)
-            }
+            given |= {f"state_{name}": value for name, value in zip(painter.memories, memories, strict=True)}
     if not worst <= TOLERANCE:
         raise DancekitError(
             f"{file.name}: the graph comes out {worst:.2g} away from torch (at most {TOLERANCE:g} is allowed)",
             hint="report this, with the dancer's recipe",
         )
     return tuple((width, height) for _, width, height in cases), worst
-
-
-def _inputs(painter: WholePainter, batch: int, size: tuple[int, int], *, seed: int) -> dict[str, Tensor]:
-    """Other numbers in the form of the examples; a state as at a beginning."""
-    rng = np.random.default_rng(seed)
-    wide, high = size
-    channels = painter.inputs["condition"].shape[1]
-    condition = torch.from_numpy(rng.random((batch, channels, high, wide), np.float32))
-    start = {f"state_{name}": value for name, value in painter.temporal.start(condition).items()}
-    given = {"condition": condition, **start}
-    if "plate" in painter.inputs:
-        given["plate"] = torch.from_numpy(rng.random((1, 3, high, wide), np.float32) * 2 - 1)
-    if "face" in painter.inputs:
-        moved = torch.tensor([[seed * 1.25, 0.5, seed * 1.25 + 2, 2.5]])
-        given["face"] = painter.inputs["face"].repeat(batch, 1) + moved
-    return given
 
 
 def _multiple(dancer: Dancer) -> int:

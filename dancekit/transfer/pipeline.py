@@ -42,6 +42,7 @@ from dancekit.data.progress import Progress, silent
 from dancekit.errors import DancerError, PoseError, UsageError
 from dancekit.model import Painter
 from dancekit.pose.choice import refuse_for_poses
+from dancekit.transfer.int8 import use_int8
 from dancekit.transfer.job import TransferResult, run_transfer
 from dancekit.transfer.options import TransferOptions
 from dancekit.transfer.stages import Pipeline
@@ -92,6 +93,7 @@ class Dancer:
         device: str = "auto",
         runner: str = "torch",
         threads: int | None = None,
+        int8: bool = False,
     ) -> Dancer:
         """Open a dancer file, strictly: versions and shapes are compared before any weight is allocated.
 
@@ -100,13 +102,15 @@ class Dancer:
             device: `cpu`, `cuda`, `mps` or `auto`.
             runner: What computes the generator and the pose networks: `dancekit ls runner`.
             threads: Of the runner; None: as many as torch takes.
+            int8: Compute the generator in 8-bit integers, calibrated on the dancer's training poses.
 
         Raises:
             DancerError: Not a dancer file, damaged, or its weights do not fit its own recipe.
             IncompatibleParts: Its components compute something else in this version.
             UnknownName: There is no such runner.
             MissingExtra: The runner needs an extra that is not installed.
-            DancekitError: The runner gives other numbers than torch.
+            UsageError: The runner cannot do that on this device.
+            DancekitError: The runner gives other numbers than torch, or int8 other pictures.
         """
         file = Path(path)
         info = read_info(file)
@@ -114,7 +118,10 @@ class Dancer:
         place = resolve_device(device)
         chosen = None if runner == "torch" else build_runner(runner, device=place, threads=threads)
         parts = _load_networks(file, info, place)
-        return cls(file, info, parts, read_target(file, info), place, chosen)
+        dancer = cls(file, info, parts, read_target(file, info), place, chosen)
+        if int8:
+            use_int8(dancer, chosen)
+        return dancer
 
     @cached_property
     def plate(self) -> NDArray[np.uint8]:
