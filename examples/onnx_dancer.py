@@ -1,7 +1,6 @@
 """Paint by what `dancekit export` wrote: python examples/onnx_dancer.py mira.onnx poses.npz out.mp4
 
-The poses have xy (T, K, 2), pixels of the dancer's clip, and score (T, K), as `dancekit pose` writes them.
-"""
+The poses have xy (T, K, 2), pixels of the dancer's clip, and score (T, K), as `dancekit pose` writes them."""
 
 import base64
 import json

@@ -35,6 +35,7 @@ BUILTIN: dict[str, dict[str, str]] = {
         "pix2pixhd_local": "dancekit.generators.pix2pixhd_local:Pix2PixHDLocal",
         "resnet": "dancekit.generators.resnet:ResNet",
         "unet": "dancekit.generators.unet:UNet",
+        "separable": "dancekit.generators.separable:Separable",
         "timm_unet": "dancekit.generators.timm_unet:TimmUNet",
     },
     "discriminator": {

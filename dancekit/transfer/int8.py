@@ -11,7 +11,7 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
-from dancekit.contracts import GraphRunner, Runner
+from dancekit.contracts import GraphRunner
 from dancekit.data.framing import crop
 from dancekit.errors import DancekitError, PoseError, UsageError
 from dancekit.model import to_uint8
@@ -130,7 +130,7 @@ def measured(
     }
 
 
-def use_int8(dancer: Dancer, runner: Runner | None) -> dict[str, Any]:
+def use_int8(dancer: Dancer, runner: object) -> dict[str, Any]:
     """Let a dancer's generator be computed in 8-bit integers from now on, calibrated on its own training poses.
 
     Args:

@@ -29,14 +29,13 @@ class WholePainter(nn.Module):
         super().__init__()
         self.generator, self.face = parts.generator, parts.face
         self.temporal, self.background = parts.temporal, parts.background
-        self.memories: tuple[str, ...] = ()
         self.inputs: dict[str, Tensor] = self._examples(parts, size)
-        matted = isinstance(parts.background, MattedBackground)
-        self.outputs: tuple[str, ...] = (
-            "image",
-            *(["matte"] if matted else []),
-            *(f"next_{name}" for name in self.memories),
+        self.memories = tuple(
+            name.removeprefix("state_") for name in self.inputs if name.startswith("state_")
         )
+        matted = isinstance(parts.background, MattedBackground)
+        remembered = (f"next_{name}" for name in self.memories)
+        self.outputs = ("image", *(["matte"] if matted else []), *remembered)
 
     def _examples(self, parts: PaintingParts, size: tuple[int, int]) -> dict[str, Tensor]:
         """Inputs at random; what the parts do not look at is left out."""
@@ -48,7 +47,6 @@ class WholePainter(nn.Module):
         box = torch.tensor([[wide / 2 - side / 2, side / 4, wide / 2 + side / 2, side * 1.25]])
         with torch.inference_mode():
             start = parts.temporal.start(condition)
-            self.memories = tuple(start)
             image = self._paint(condition, start, plate, box)[0]
             sees_plate = difference(self._paint(condition, start, plate / 2, box)[0], image) > 0
         examples = {"condition": condition} | {
