@@ -27,6 +27,7 @@ from dancekit.contracts import (
     PoseNetwork,
     Reference,
     Renderer,
+    Runner,
     TemporalStrategy,
     WarpingStrategy,
 )
@@ -102,13 +103,45 @@ def resolve_device(device: str = "auto") -> str:
     return device
 
 
-def build_pose(recipe: Recipe, device: str) -> PoseBackend:
+def build_runner(name: str, *, device: str = "cpu", threads: int | None = None) -> Runner:
+    """What computes networks.
+
+    Args:
+        name: Of a runner.
+        device: Where.
+        threads: Of a computation on the CPU; None: as many as torch takes.
+
+    Raises:
+        UnknownName: There is no such runner.
+        UsageError: It does not work on that device.
+        MissingExtra: It needs an extra that is not installed.
+    """
+    import torch
+
+    from dancekit.data.cache import cache_folder
+
+    wired = {"threads": threads or torch.get_num_threads(), "cache": cache_folder("graphs")}
+    runner: Runner = _make("runner", Component(name=name), **wired)
+    if device.partition(":")[0] not in runner.devices:
+        raise UsageError(
+            f"runner {name} does not work on device {device}",
+            hint=f"--device {runner.devices[0]}, or --runner torch",
+        )
+    return runner
+
+
+def build_pose(recipe: Recipe, device: str, runner: Runner | None = None) -> PoseBackend:
     """The recipe's pose backend.
+
+    Args:
+        recipe: Complete.
+        device: Where its networks run.
+        runner: What computes them, where they are torch's (`rtmlib` has ONNX Runtime); None: torch.
 
     Raises:
         LicenceError: The licence of its weights is not one that the recipe's policy allows.
     """
-    backend: PoseBackend = _make("pose", recipe.pose, device=device)
+    backend: PoseBackend = _make("pose", recipe.pose, device=device, runner=runner)
     check_licence(
         f"the weights of pose backend {recipe.pose.name}", backend.spec.licence, recipe.policy.allow_licences
     )
@@ -401,8 +434,9 @@ def matches_features(loss: object) -> bool:
 
 
 def component_id(backend: PoseBackend, component: Component) -> Mapping[str, Any]:
-    """What decides a backend's output, for caching: name, version, parameters, weights."""
-    return {
+    """What decides a backend's output, for caching: name, version, parameters, weights; the runner, but for torch."""
+    runner = {} if backend.spec.runner == "torch" else {"runner": backend.spec.runner}
+    return runner | {
         "name": component.name,
         "version": backend.version,
         "params": dict(component.params),

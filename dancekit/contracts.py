@@ -22,7 +22,7 @@ from numpy.typing import NDArray
 from dancekit.types import Detections, PoseSequence, Skeleton
 
 if TYPE_CHECKING:
-    from torch import Tensor
+    from torch import Tensor, nn
 
 KINDS = (
     "pose",
@@ -38,6 +38,7 @@ KINDS = (
     "face",
     "augmentation",
     "metric",
+    "runner",
 )
 
 
@@ -79,6 +80,7 @@ class PoseSpec:
         gives_mask: Whether `Detections.mask` is filled.
         licence: SPDX identifier of the weights.
         weights: sha256 (or name) of each weight file, for caching and provenance.
+        runner: What computes the networks: the name of a runner, or "torch", also where they are not torch's.
     """
 
     skeleton: Skeleton
@@ -86,6 +88,7 @@ class PoseSpec:
     gives_mask: bool
     licence: str
     weights: Mapping[str, str] = field(default_factory=dict)
+    runner: str = "torch"
 
 
 @runtime_checkable
@@ -660,4 +663,51 @@ class PoseMetric(Protocol):
 
     def __call__(self, fake: PoseSequence, real: PoseSequence) -> NDArray[np.float64]:
         """(T,) one number a frame, NaN where there is nothing to compare; both in pixels of the same frame."""
+        ...
+
+
+# ---- speed -------------------------------------------------------------------------------------------------
+
+
+class Runner(Protocol):
+    """Another program than plain torch that computes a network's forward pass, with the same numbers.
+
+    Chosen for a machine, not by a recipe. Wired: `threads: int`, and `cache: Path | None`, a folder for what is made
+    once a network.
+    """
+
+    version: int
+    name: str
+    """What it is registered as."""
+    devices: tuple[str, ...]
+    """Where it works: cpu, cuda, mps."""
+
+    def prepare(self, network: nn.Module, example: Tensor) -> Callable[[Tensor], Any]:
+        """Make a forward pass ready.
+
+        Args:
+            network: In eval mode, on a device of `devices`; takes one tensor, and gives one or a (named) tuple.
+            example: (B, C, H, W) an input; the sides of later ones are the same, their batches may differ.
+
+        Returns:
+            What computes the same, each number within 1e-3 of torch's (of the output's largest, if that is above 1).
+
+        Raises:
+            DancekitError: It does not, or the machine lacks what it needs.
+        """
+        ...
+
+
+@runtime_checkable
+class GraphRunner(Protocol):
+    """A runner that opens graphs, an int8 one too."""
+
+    def open(self, graph: bytes, network: nn.Module, example: Tensor) -> Callable[[Tensor], Any]:
+        """A forward pass by a serialized ONNX graph with one input.
+
+        Args:
+            graph: What `network` computes, or about that.
+            network: Gives outputs of the wanted form.
+            example: (1, C, H, W).
+        """
         ...

@@ -12,7 +12,7 @@ import torch
 from numpy.typing import NDArray
 
 from dancekit.build import PaintingParts
-from dancekit.contracts import MattedBackground, RendererSpec, State
+from dancekit.contracts import GeneratorSpec, MattedBackground, RendererSpec, Runner, State
 from dancekit.data.references import ReferenceBank
 from dancekit.history import History
 from dancekit.types import Skeleton
@@ -91,6 +91,23 @@ class Painter:
         )
         for each in parts.networks.values():
             each.eval()
+
+    def use(self, runner: Runner) -> None:
+        """Let a runner compute the generator from now on.
+
+        Raises:
+            DancekitError: It gives other numbers than torch, or the machine lacks what it needs.
+        """
+        self.network = runner.prepare(self.parts.generator, self.example())
+        self.network_name = runner.name
+
+    def example(self) -> torch.Tensor:
+        """(1, C, h, w) an input of the generator's form, always the same."""
+        spec: GeneratorSpec = self.parts.generator.spec  # type: ignore[assignment]
+        height, width = self._plate.shape[2:]
+        always = torch.Generator().manual_seed(0)
+        noise = torch.randn(1, spec.in_channels, height, width, generator=always)
+        return noise.clamp(-1, 1).to(self.device)
 
     def paint(
         self,

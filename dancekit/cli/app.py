@@ -46,6 +46,9 @@ COMMANDS: dict[str, Lazy] = {
     ),
     "transfer": Lazy("dancekit.cli.transfer:transfer", "Paint a dancer doing the dance of a video.", _WORK),
     "live": Lazy("dancekit.cli.live:live", "A camera's dance, painted while it is danced.", _WORK),
+    "export": Lazy(
+        "dancekit.cli.export:export", "Write a dancer as an ONNX graph, for other programs.", _WORK
+    ),
     "check": Lazy(
         "dancekit.cli.check:check", "Say whether a video will do as a target, and what else to film.", _WORK
     ),

@@ -17,6 +17,22 @@ Json = Annotated[bool, typer.Option("--json", help="Print the result as JSON, fo
 Device = Annotated[
     str, typer.Option("--device", metavar="NAME", help="cpu, cuda, mps, or auto for the best there is.")
 ]
+Runner = Annotated[
+    str,
+    typer.Option("--runner", metavar="NAME", help="What computes the networks on a CPU: dancekit ls runner."),
+]
+Int8 = Annotated[
+    bool,
+    typer.Option(
+        "--int8", help="With --runner openvino or onnxruntime: paint in 8-bit integers, calibrated first."
+    ),
+]
+Threads = Annotated[
+    int | None,
+    typer.Option(
+        "--threads", metavar="N", min=1, max=1024, help="Of a computation. [dim]Default: one a core[/]"
+    ),
+]
 Seed = Annotated[int | None, typer.Option("--seed", metavar="N", help="Of every random draw: train.seed=N.")]
 Who = Annotated[
     str | None,

@@ -16,6 +16,8 @@ from dancekit.cli.options import (
     Overrides,
     Quiet,
     RecipeName,
+    Runner,
+    Threads,
     Verbose,
     Who,
     check_output,
@@ -93,6 +95,8 @@ def pose(
     recipe: RecipeName = "quick",
     force: Force = False,
     device: Device = "auto",
+    runner: Runner = "torch",
+    threads: Threads = None,
     as_json: Json = False,
     verbose: Verbose = 0,
     quiet: Quiet = False,
@@ -147,7 +151,7 @@ def pose(
                 f"{video} is a video: --size, --rate and --only-one are for pose files",
                 hint="a video says both itself",
             )
-        raw, speed = _find(terminal, video, recipe, changes, device, person)
+        raw, speed = _find(terminal, video, recipe, changes, (device, runner, threads), person)
         poses, filters = _filtered(terminal, raw, recipe, changes)
         source = video
     found = poses
@@ -192,20 +196,34 @@ def _check_outputs(video: Path, outputs: tuple[Path, Path | None, Path | None], 
 
 
 def _find(
-    terminal: Terminal, video: Path, recipe: str, changes: list[str], device: str, person: str | None
+    terminal: Terminal,
+    video: Path,
+    recipe: str,
+    changes: list[str],
+    machine: tuple[str, str, int | None],
+    person: str | None,
 ) -> tuple[PoseSequence, Fraction]:
-    """The poses of a video as they are found, and its rate."""
+    """The poses of a video as they are found (by device, runner and so many threads), and its rate."""
     from dancekit.cli.progress import show_progress
     from dancekit.config import load_recipe
     from dancekit.video import probe
 
     info = probe(video)  # first: it needs no torch
     from dancekit.data.poses import estimate_poses
+    from dancekit.runners.threads import use_threads
 
     settings = load_recipe(recipe, changes)
+    device, runner, threads = machine
+    use_threads(threads)
     with show_progress(terminal) as display:
         raw = estimate_poses(
-            video, recipe=settings, device=device, filtered=False, person=person, progress=display
+            video,
+            recipe=settings,
+            device=device,
+            runner=runner,
+            filtered=False,
+            person=person,
+            progress=display,
         )
     return raw, info.rate
 

@@ -13,9 +13,12 @@ from dancekit.cli.dancers import find_dancer
 from dancekit.cli.options import (
     Device,
     Force,
+    Int8,
     Json,
     Overrides,
     Quiet,
+    Runner,
+    Threads,
     Verbose,
     Who,
     check_output,
@@ -102,6 +105,9 @@ def transfer(
     person: Who = None,
     force: Force = False,
     device: Device = "auto",
+    runner: Runner = "torch",
+    int8: Int8 = False,
+    threads: Threads = None,
     as_json: Json = False,
     verbose: Verbose = 0,
     quiet: Quiet = False,
@@ -124,6 +130,7 @@ def transfer(
       dancekit transfer a.mp4 --dancer demo --background transparent --out a.webm
       dancekit transfer idol.mp4 --dancer a --dancer b --out both.mp4
       dancekit transfer idol.npz --dancer me.safetensors normalizer=identity
+      dancekit transfer idol.mp4 --dancer demo --runner openvino
     """
     terminal = Terminal(verbose=verbose, quiet=quiet, as_json=as_json)
     changes = check_overrides(overrides)
@@ -147,6 +154,7 @@ def transfer(
         read_info(path)  # what is wrong with the file is said before torch is imported
 
     from dancekit.cli.progress import show_progress
+    from dancekit.runners.threads import use_threads
     from dancekit.transfer import Dancer, TransferOptions, run_transfer
     from dancekit.video import probe
 
@@ -166,8 +174,11 @@ def transfer(
         force=force,
     )
     options.check()
+    cores = use_threads(threads)
     with show_progress(terminal) as display:
-        loaded = [Dancer.load(path, device=device) for path in dancers]
+        loaded = [
+            Dancer.load(path, device=device, runner=runner, threads=cores, int8=int8) for path in dancers
+        ]
         results = run_transfer(loaded, source, destination, options, display)
     _warn(terminal, results)
     terminal.result(str(destination))

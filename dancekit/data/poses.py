@@ -13,7 +13,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from dancekit.build import build_filters, build_pose, component_id, resolve_device
+from dancekit.build import build_filters, build_pose, build_runner, component_id, resolve_device
 from dancekit.config import Component, Recipe, load_recipe
 from dancekit.contracts import Filter, FindsPeople, PoseBackend
 from dancekit.data.cache import cache_folder, content_key
@@ -80,6 +80,7 @@ def estimate_poses(
     *,
     recipe: Recipe | str = "quick",
     device: str = "auto",
+    runner: str = "torch",
     filtered: bool = True,
     person: str | None = None,
     progress: Progress = silent,
@@ -90,6 +91,7 @@ def estimate_poses(
         video: Any video that FFmpeg reads.
         recipe: Whose `pose` and `filters` to use.
         device: `cpu`, `cuda`, `mps` or `auto`.
+        runner: What computes the networks: `dancekit ls runner`.
         filtered: Whether the recipe's filters are applied.
         person: Who: `largest`, `center`, a number of `dancekit pose VIDEO --people`, or `x,y`; the largest if None.
         progress: Called with (what, done, total).
@@ -103,7 +105,9 @@ def estimate_poses(
         UsageError: There is no such person.
     """
     settings = load_recipe(recipe) if isinstance(recipe, str) else recipe
-    backend = build_pose(settings, resolve_device(device))
+    place = resolve_device(device)
+    chosen = None if runner == "torch" else build_runner(runner, device=place)
+    backend = build_pose(settings, place, chosen)
     found = track_person(video, backend, settings.pose, person=person, progress=progress)
     return apply_filters(found.poses, build_filters(settings)) if filtered else found.poses
 

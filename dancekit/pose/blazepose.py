@@ -15,11 +15,11 @@ import torch
 from numpy.typing import NDArray
 from pydantic import Field
 
-from dancekit.contracts import PoseSpec, WeightFile
+from dancekit.contracts import PoseSpec, Runner, WeightFile
 from dancekit.pose.blazepose_geometry import Region, all_detections, refine
 from dancekit.pose.blazepose_net import BlazePoseDetector, BlazePoseLandmarks
 from dancekit.pose.blazepose_people import Crowd
-from dancekit.pose.embedded import embedded_files, load_network, to_images, usable_device
+from dancekit.pose.embedded import Prepared, embedded_files, load_network, to_images, usable_device
 from dancekit.types import Detections, get_skeleton
 
 MOST_PEOPLE = 8
@@ -51,6 +51,7 @@ class BlazePose:
         tracking: Follow the person from frame to frame. Off: every frame is searched on its own, in batches.
         batch: Frames a batch without tracking; changes the speed, not the result.
         device: Where the networks run.
+        runner: What computes them (wired); None: torch.
     """
 
     version: int = 1
@@ -65,6 +66,7 @@ class BlazePose:
         tracking: bool = True,
         batch: Annotated[int, Field(ge=1)] = 8,
         device: str = "cpu",
+        runner: Runner | None = None,
     ) -> None:
         self.threshold = threshold
         self.detection_threshold = detection_threshold
@@ -72,10 +74,11 @@ class BlazePose:
         self.tracking = tracking
         self.batch = batch
         self._device = usable_device(device)
-        self._detector, detector_hash = load_network(BlazePoseDetector(), "blazepose_detector", self._device)
-        self._landmarks, landmarks_hash = load_network(
+        detector, detector_hash = load_network(BlazePoseDetector(), "blazepose_detector", self._device)
+        landmarks, landmarks_hash = load_network(
             BlazePoseLandmarks(model), f"blazepose_{model}", self._device
         )
+        self._detector, self._landmarks = Prepared(detector, runner), Prepared(landmarks, runner)
         self.spec = PoseSpec(
             skeleton=get_skeleton("blazepose_33"),
             max_people=1,
@@ -85,6 +88,7 @@ class BlazePose:
                 "blazepose_detector.safetensors": detector_hash,
                 f"blazepose_{model}.safetensors": landmarks_hash,
             },
+            runner="torch" if runner is None else runner.name,
         )
 
     @classmethod

@@ -15,7 +15,7 @@ import numpy as np
 from numpy.typing import NDArray
 from pydantic import Field
 
-from dancekit.contracts import PoseSpec, WeightFile
+from dancekit.contracts import PoseSpec, Runner, WeightFile
 from dancekit.pose.blazepose import BlazePose, Body, in_frame, merged
 from dancekit.pose.embedded import embedded_files, usable_device
 from dancekit.pose.holistic_parts import FaceFinder, HandFinder, Part
@@ -53,6 +53,7 @@ class BlazePoseHolistic:
         batch: Frames a batch for hands and face (and, without tracking, for the body): as many frames are read
             ahead. Changes the speed, not the result.
         device: Where the networks run.
+        runner: What computes them (wired); None: torch.
     """
 
     version: int = 1
@@ -72,6 +73,7 @@ class BlazePoseHolistic:
         tracking: bool = True,
         batch: Annotated[int, Field(ge=1)] = 8,
         device: str = "cpu",
+        runner: Runner | None = None,
     ) -> None:
         self.threshold = threshold
         self.hand_threshold = hand_threshold
@@ -85,17 +87,23 @@ class BlazePoseHolistic:
             tracking=tracking,
             batch=batch,
             device=device,
+            runner=runner,
         )
         place = usable_device(device)
-        self._hands = HandFinder(model, place) if hands else None
-        self._face = FaceFinder(place) if face else None
+        self._hands = HandFinder(model, place, runner) if hands else None
+        self._face = FaceFinder(place, runner) if face else None
         weights = dict(self._body.spec.weights)
         for finder in (self._hands, self._face):
             weights |= finder.weights if finder else {}
         skeleton = get_skeleton("blazepose_33_face_hands")
         self._joints = len(skeleton)
         self.spec = PoseSpec(
-            skeleton=skeleton, max_people=1, gives_mask=True, licence="Apache-2.0", weights=weights
+            skeleton=skeleton,
+            max_people=1,
+            gives_mask=True,
+            licence="Apache-2.0",
+            weights=weights,
+            runner=self._body.spec.runner,
         )
 
     @classmethod

@@ -2,15 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from typing import TypeVar
+from collections.abc import Callable, Sequence
+from typing import Any, TypeVar
 
 import numpy as np
 import torch
 from numpy.typing import NDArray
 from torch import Tensor, nn
 
-from dancekit.contracts import WeightFile
+from dancekit.contracts import Runner, WeightFile
 from dancekit.errors import UsageError
 from dancekit.resources import data_path
 from dancekit.weights.header import file_sha256, read_tensors
@@ -41,6 +41,32 @@ def load_network(net: _Net, name: str, device: torch.device) -> tuple[_Net, str]
     # channels last: three times as fast on a CPU
     net = net.eval().requires_grad_(False).to(device).to(memory_format=torch.channels_last)
     return net, file_sha256(path)
+
+
+class Prepared:
+    """A network that takes square pictures, as a runner computes it; made ready when it is first asked.
+
+    Args:
+        net: With `size`, the side of its pictures.
+        runner: None: torch.
+
+    Attributes:
+        size: Side of the pictures.
+    """
+
+    def __init__(self, net: nn.Module, runner: Runner | None) -> None:
+        self.size = int(net.size)  # type: ignore[arg-type]
+        self._net, self._runner = net, runner
+        self._forward: Callable[[Tensor], Any] | None = net if runner is None else None
+
+    def __call__(self, images: Tensor) -> Any:
+        """(B, 3, size, size) to what the network gives."""
+        if self._forward is None:
+            assert self._runner is not None
+            example = torch.rand(1, 3, self.size, self.size, generator=torch.Generator().manual_seed(0))
+            example = example.to(images.device, memory_format=torch.channels_last)
+            self._forward = self._runner.prepare(self._net, example)
+        return self._forward(images)
 
 
 def embedded_files(*names: str) -> tuple[WeightFile, ...]:

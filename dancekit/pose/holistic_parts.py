@@ -14,9 +14,10 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
+from dancekit.contracts import Runner
 from dancekit.pose.blazepose import Body
 from dancekit.pose.blazepose_geometry import FACE_LEVELS, Region, best_detection
-from dancekit.pose.embedded import load_network, to_images
+from dancekit.pose.embedded import Prepared, load_network, to_images
 from dancekit.pose.face_net import FaceDetector, FaceMesh
 from dancekit.pose.face_points import FACE_70
 from dancekit.pose.hand_net import HandLandmarks, HandRecrop
@@ -67,10 +68,13 @@ class HandFinder:
     hands only, and hands that it contradicts are no worse placed.
     """
 
-    def __init__(self, model: Literal["full", "lite"], device: torch.device) -> None:
+    def __init__(
+        self, model: Literal["full", "lite"], device: torch.device, runner: Runner | None = None
+    ) -> None:
         self._device = device
-        self._recrop, recrop_hash = load_network(HandRecrop(), "hand_recrop", device)
-        self._landmarks, landmarks_hash = load_network(HandLandmarks(model), f"hand_{model}", device)
+        recrop, recrop_hash = load_network(HandRecrop(), "hand_recrop", device)
+        landmarks, landmarks_hash = load_network(HandLandmarks(model), f"hand_{model}", device)
+        self._recrop, self._landmarks = Prepared(recrop, runner), Prepared(landmarks, runner)
         self.weights = {
             "hand_recrop.safetensors": recrop_hash,
             f"hand_{model}.safetensors": landmarks_hash,
@@ -128,10 +132,11 @@ def _distinct(left: Part | None, right: Part | None, body: Body) -> tuple[Part |
 class FaceFinder:
     """Finds the face: a detector around the body's eyes, nose and mouth, then a mesh."""
 
-    def __init__(self, device: torch.device) -> None:
+    def __init__(self, device: torch.device, runner: Runner | None = None) -> None:
         self._device = device
-        self._detector, detector_hash = load_network(FaceDetector(), "face_detector", device)
-        self._mesh, mesh_hash = load_network(FaceMesh(), "face_mesh", device)
+        detector, detector_hash = load_network(FaceDetector(), "face_detector", device)
+        mesh, mesh_hash = load_network(FaceMesh(), "face_mesh", device)
+        self._detector, self._mesh = Prepared(detector, runner), Prepared(mesh, runner)
         self.weights = {"face_detector.safetensors": detector_hash, "face_mesh.safetensors": mesh_hash}
 
     @torch.inference_mode()

@@ -35,6 +35,7 @@ BUILTIN: dict[str, dict[str, str]] = {
         "pix2pixhd_local": "dancekit.generators.pix2pixhd_local:Pix2PixHDLocal",
         "resnet": "dancekit.generators.resnet:ResNet",
         "unet": "dancekit.generators.unet:UNet",
+        "separable": "dancekit.generators.separable:Separable",
         "timm_unet": "dancekit.generators.timm_unet:TimmUNet",
     },
     "discriminator": {
@@ -102,5 +103,12 @@ BUILTIN: dict[str, dict[str, str]] = {
         "swaps": "dancekit.metrics.pose:Swaps",
         "foot_skating": "dancekit.metrics.motion:FootSkating",
         "accents": "dancekit.metrics.motion:Accents",
+    },
+    "runner": {
+        "torch": "dancekit.runners.torch_eager:TorchEager",
+        "winograd": "dancekit.runners.winograd:Winograd",
+        "compiled": "dancekit.runners.compiled:Compiled",
+        "onnxruntime": "dancekit.runners.onnxruntime_session:ONNXRuntime",
+        "openvino": "dancekit.runners.openvino_model:OpenVINO",
     },
 }

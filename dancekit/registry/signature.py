@@ -1,7 +1,7 @@
 """The constructor's signature as the schema of a component's parameters.
 
-Keyword-only parameters with a default are recipe parameters; those without one, `device`, `out_channels` and
-`pose_network` are wired by the builder. Types, bounds and defaults stand in the signature and nowhere else.
+Keyword-only parameters with a default are recipe parameters; those without one, `device`, `out_channels`, `runner`
+and `pose_network` are wired by the builder. Types, bounds and defaults stand in the signature and nowhere else.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ from pydantic_core import SchemaError
 from dancekit.errors import PluginError
 from dancekit.registry.core import Entry, find, load
 
-_NOT_IN_RECIPES = ("device", "out_channels", "pose_network")
+_NOT_IN_RECIPES = ("device", "out_channels", "pose_network", "runner")
 """Wired although they have a default: the machine and the image decide them, not the recipe."""
 
 

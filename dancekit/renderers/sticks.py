@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Annotated
+from typing import Annotated, Any
 
 import numpy as np
 import torch
@@ -100,6 +100,26 @@ class Sticks:
             for layer in (stroke < self._limbs, stroke >= self._limbs):
                 _paint(pictures[part], index[layer], coverage[layer], colour[layer])
         return torch.from_numpy(pictures)
+
+    def strokes(self) -> list[dict[str, Any]]:
+        """What is drawn, for other programs: limbs first, then dots (a stroke that ends where it begins).
+
+        Each has `start` and `end`, two joints' numbers whose mean the point is (twice the same one, unless it is
+        made up), `colour` RGB in [0, 1], `radius` in pixels and `dot`.
+        """
+        figure, made = self._figure, []
+        for number, (start, end) in enumerate(zip(figure.start, figure.end, strict=True)):
+            points = [[int(half[point]) for half in figure.halves] for point in (start, end)]
+            made.append(
+                {
+                    "start": points[0],
+                    "end": points[1],
+                    "colour": [round(float(value), 4) for value in self._colour[number]],
+                    "radius": round(float(figure.radius[number]), 5),
+                    "dot": number >= self._limbs,
+                }
+            )
+        return made
 
     def draw(self, xy: Tensor, score: Tensor) -> Tensor:
         """The same picture by a distance field in torch: on any device, with gradients to `xy`.

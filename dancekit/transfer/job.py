@@ -468,6 +468,7 @@ class _Job:
             "synthetic": True,
             "digital_source_type": SYNTHETIC,
             "dancekit": __version__,
+            "runner": part.dancer.painter.network_name,
             "model": {
                 "sha256": part.sha256,
                 "licence": info.licence,

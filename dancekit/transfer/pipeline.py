@@ -19,9 +19,11 @@ from dancekit.build import (
     build_normalizer,
     build_painting,
     build_pose,
+    build_runner,
     resolve_device,
 )
 from dancekit.config import Component, Recipe, override_recipe
+from dancekit.contracts import Runner
 from dancekit.dancer import (
     DancerInfo,
     check_versions,
@@ -40,6 +42,7 @@ from dancekit.data.progress import Progress, silent
 from dancekit.errors import DancerError, PoseError, UsageError
 from dancekit.model import Painter
 from dancekit.pose.choice import refuse_for_poses
+from dancekit.transfer.int8 import use_int8
 from dancekit.transfer.job import TransferResult, run_transfer
 from dancekit.transfer.options import TransferOptions
 from dancekit.transfer.stages import Pipeline
@@ -59,7 +62,13 @@ class Dancer:
     """
 
     def __init__(
-        self, path: Path, info: DancerInfo, parts: PaintingParts, target: PoseSequence, device: str
+        self,
+        path: Path,
+        info: DancerInfo,
+        parts: PaintingParts,
+        target: PoseSequence,
+        device: str,
+        runner: Runner | None = None,
     ) -> None:
         self.path = path
         self.info = info
@@ -73,25 +82,47 @@ class Dancer:
             age=info.age,
         )
         self._device = device
+        self._runner = runner
+        if runner is not None:
+            self.painter.use(runner)
 
     @classmethod
-    def load(cls, path: str | os.PathLike[str], *, device: str = "auto") -> Dancer:
+    def load(
+        cls,
+        path: str | os.PathLike[str],
+        *,
+        device: str = "auto",
+        runner: str = "torch",
+        threads: int | None = None,
+        int8: bool = False,
+    ) -> Dancer:
         """Open a dancer file, strictly: versions and shapes are compared before any weight is allocated.
 
         Args:
             path: The file.
             device: `cpu`, `cuda`, `mps` or `auto`.
+            runner: What computes the generator and the pose networks: `dancekit ls runner`.
+            threads: Of the runner; None: as many as torch takes.
+            int8: Compute the generator in 8-bit integers, calibrated on the dancer's training poses.
 
         Raises:
             DancerError: Not a dancer file, damaged, or its weights do not fit its own recipe.
             IncompatibleParts: Its components compute something else in this version.
+            UnknownName: There is no such runner.
+            MissingExtra: The runner needs an extra that is not installed.
+            UsageError: The runner cannot do that on this device.
+            DancekitError: The runner gives other numbers than torch, or int8 other pictures.
         """
         file = Path(path)
         info = read_info(file)
         check_versions(info, file)
         place = resolve_device(device)
+        chosen = None if runner == "torch" else build_runner(runner, device=place, threads=threads)
         parts = _load_networks(file, info, place)
-        return cls(file, info, parts, read_target(file, info), place)
+        dancer = cls(file, info, parts, read_target(file, info), place, chosen)
+        if int8:
+            use_int8(dancer, chosen)
+        return dancer
 
     @cached_property
     def plate(self) -> NDArray[np.uint8]:
@@ -153,7 +184,7 @@ class Dancer:
             if key not in known:
                 known[key] = track_person(
                     source,
-                    build_pose(recipe, self._device),
+                    build_pose(recipe, self._device, self._runner),
                     recipe.pose,
                     person=person,
                     progress=progress,

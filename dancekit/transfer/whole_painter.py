@@ -1,0 +1,104 @@
+"""All that paints a frame as one network: what an exported graph computes."""
+
+from __future__ import annotations
+
+import numpy as np
+import torch
+from torch import Tensor, nn
+
+from dancekit.build import PaintingParts
+from dancekit.contracts import MattedBackground, State
+from dancekit.runners.agreement import difference
+
+
+class WholePainter(nn.Module):
+    """Everything that paints, as one network without a memory: what it has to remember goes in and comes out.
+
+    Args:
+        parts: What paints; its networks are taken as they are.
+        size: (W, H) of the window.
+
+    Attributes:
+        inputs: Examples by name: `condition` (1, C, H, W); `state_<name>`, zeros, for each tensor that the temporal
+            strategy remembers; `plate` (1, 3, H, W) where the background needs it; `face` (1, 4) where faces are
+            refined.
+        outputs: `image` (B, 3, H, W); `matte` (B, 1, H, W) where there is one; `next_<name>` for each `state_<name>`.
+    """
+
+    def __init__(self, parts: PaintingParts, size: tuple[int, int]) -> None:
+        super().__init__()
+        self.generator, self.face = parts.generator, parts.face
+        self.temporal, self.background = parts.temporal, parts.background
+        self.inputs: dict[str, Tensor] = self._examples(parts, size)
+        self.memories = tuple(
+            name.removeprefix("state_") for name in self.inputs if name.startswith("state_")
+        )
+        matted = isinstance(parts.background, MattedBackground)
+        remembered = (f"next_{name}" for name in self.memories)
+        self.outputs = ("image", *(["matte"] if matted else []), *remembered)
+
+    def _examples(self, parts: PaintingParts, size: tuple[int, int]) -> dict[str, Tensor]:
+        """Inputs at random; what the parts do not look at is left out."""
+        always = torch.Generator().manual_seed(0)
+        wide, high = size
+        condition = torch.rand(1, parts.renderer.spec.channels, high, wide, generator=always)
+        plate = torch.rand(1, 3, high, wide, generator=always) * 2 - 1
+        side = min(size) / 4
+        box = torch.tensor([[wide / 2 - side / 2, side / 4, wide / 2 + side / 2, side * 1.25]])
+        with torch.inference_mode():
+            start = parts.temporal.start(condition)
+            image = self._paint(condition, start, plate, box)[0]
+            sees_plate = difference(self._paint(condition, start, plate / 2, box)[0], image) > 0
+        examples = {"condition": condition} | {
+            f"state_{name}": value.clone() for name, value in start.items()
+        }
+        if sees_plate:
+            examples["plate"] = plate
+        if parts.face.crop_size:
+            examples["face"] = box
+        return examples
+
+    def _paint(
+        self, condition: Tensor, state: State, plate: Tensor, box: Tensor
+    ) -> tuple[Tensor, Tensor | None, State | None]:
+        """Image, matte and state, as `Painter.step`."""
+        raw: list[Tensor] = []
+
+        def generate(given: Tensor) -> Tensor:
+            raw[:] = [self.generator(given)]
+            return self.background.compose(raw[0], plate)
+
+        image, after = self.temporal.step(generate, condition, state)
+        image = self.face(image, condition, box)
+        after = self.temporal.remember(image, after)
+        matte = self.background.matte(raw[0]) if isinstance(self.background, MattedBackground) else None
+        return image, matte, after
+
+    def forward(self, *given: Tensor) -> tuple[Tensor, ...]:
+        """The inputs, in order, to the outputs, in order."""
+        named = dict(zip(self.inputs, given, strict=True))
+        condition = named["condition"]
+        plate = named.get("plate", condition[:1, :1] * 0)
+        box = named.get("face", condition.new_full((1, 4), torch.nan))
+        state = {name: named[f"state_{name}"] for name in self.memories}
+        image, matte, after = self._paint(condition, state, plate, box)
+        remembered = [(after or {})[name] for name in self.memories]
+        return tuple(each for each in (image, matte, *remembered) if each is not None)
+
+
+def random_inputs(
+    painter: WholePainter, batch: int, size: tuple[int, int], *, seed: int
+) -> dict[str, Tensor]:
+    """Other numbers in the form of the examples; a state as at a beginning."""
+    rng = np.random.default_rng(seed)
+    wide, high = size
+    channels = painter.inputs["condition"].shape[1]
+    condition = torch.from_numpy(rng.random((batch, channels, high, wide), np.float32))
+    start = {f"state_{name}": value for name, value in painter.temporal.start(condition).items()}
+    given = {"condition": condition, **start}
+    if "plate" in painter.inputs:
+        given["plate"] = torch.from_numpy(rng.random((1, 3, high, wide), np.float32) * 2 - 1)
+    if "face" in painter.inputs:
+        moved = torch.tensor([[seed * 1.25, 0.5, seed * 1.25 + 2, 2.5]])
+        given["face"] = painter.inputs["face"].repeat(batch, 1) + moved
+    return given
