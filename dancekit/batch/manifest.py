@@ -281,8 +281,7 @@ def _job(node: Node, problems: list[str]) -> AnyJob | None:
 
 
 def _name_of(job: AnyJob) -> str:
-    last = Path(job.out).name if job.command == "train" else Path(job.out).stem
-    return re.sub(r"[^A-Za-z0-9_.-]+", "-", last).strip("-.") or job.command
+    return re.sub(r"[^A-Za-z0-9_.-]+", "-", Path(job.out).name).strip("-.") or job.command
 
 
 def _check_apart(folder: Path, jobs: Sequence[tuple[Node, AnyJob]], problems: list[str]) -> None:

@@ -14,6 +14,9 @@ from dancekit.errors import DancekitError, MissingExtra, UsageError
 STORE = 100 * 2**20
 """Bytes of Ray's object store where it is ours: nothing but names and exit codes goes through it."""
 
+STARTS = 3
+"""How often an own Ray is started: on a busy machine its parts may miss the 15 s that they give each other."""
+
 END = 180.0
 """Seconds that all jobs together have to end."""
 
@@ -52,19 +55,25 @@ class RayPool:
         given: dict[str, Any] = {"address": address or None}
         if own:
             given = {"num_cpus": cpus, "object_store_memory": STORE}
-        try:
-            ray.init(include_dashboard=False, log_to_driver=False, logging_level="ERROR", **given)
-        except Exception as error:  # whatever Ray makes of an address that does not answer
-            where = address or os.environ.get("RAY_ADDRESS") or "this machine"
-            raise DancekitError(
-                f"Ray on {where} cannot be used: {type(error).__name__}: {' '.join(str(error).split())[:200]}",
-                hint="check --address and that the cluster has this version of Ray and Python",
-            ) from None
+        for left in reversed(range(STARTS if own else 1)):
+            try:
+                ray.init(include_dashboard=False, log_to_driver=False, logging_level="ERROR", **given)
+                break
+            except Exception as error:  # whatever Ray makes of an address that does not answer
+                ray.shutdown()
+                if not left:
+                    where = address or os.environ.get("RAY_ADDRESS") or "this machine"
+                    raise DancekitError(
+                        f"Ray on {where} cannot be used: {type(error).__name__}: {' '.join(str(error).split())[:200]}",
+                        hint="--local N does without Ray on this machine"
+                        if own
+                        else "check --address, and that the cluster has this version of Ray and Python",
+                    ) from None
         self._own = own
         self._cpus = max((node["Resources"].get("CPU", 0) for node in ray.nodes()), default=0)
         self._gpus = max((node["Resources"].get("GPU", 0) for node in ray.nodes()), default=0)
         self.has_gpus = self._gpus > 0
-        self._task = ray.remote(max_retries=0, max_calls=1)(run_attempt)
+        self._task = ray.remote(max_retries=0)(run_attempt)
         self._running: dict[Any, str] = {}
         self._begin: dict[str, float] = {}
 
