@@ -33,7 +33,7 @@ def job_key(job: AnyJob, folder: Path) -> str:
     facts: dict[str, Any] = job.model_dump(mode="json", exclude=_NOT_OF_THE_RESULT)
     if isinstance(job, TrainJob):
         facts["recipe"] = recipe_of(job, folder)
-        del facts["target"]
+        del facts["target"], facts["set"]
     else:
         del facts["source"], facts["dancer"]
     facts["inputs"] = [digest(folder / text, text) for text in job.inputs]

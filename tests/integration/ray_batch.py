@@ -24,9 +24,17 @@ def toy(arguments: list[str]) -> None:
         pids.write_text(" ".join([*before, str(os.getpid())]))
         if not before:
             time.sleep(600)
-        out.write_text("another one is still at work" if Path(f"/proc/{before[0]}").exists() else "alone")
+        out.write_text("beside another one" if is_alive(before[0]) else "alone")
         return
     out.write_text(" ".join(arguments))
+
+
+def is_alive(pid: str) -> bool:
+    """Whether a process runs; one that has ended and that nobody has asked about does not."""
+    try:
+        return Path(f"/proc/{pid}/stat").read_text().rsplit(")", 1)[1].split()[0] != "Z"
+    except OSError:
+        return False
 
 
 def main(folder: Path) -> None:
