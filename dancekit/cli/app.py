@@ -75,6 +75,9 @@ COMMANDS: dict[str, Lazy] = {
     "estimate": Lazy(
         "dancekit.cli.estimate:estimate", "Say what a training needs in time, memory and disk.", _WORK
     ),
+    "batch": Lazy(
+        "dancekit.cli.batch:batch", "Run many trainings and transfers, on this machine or a cluster.", _WORK
+    ),
     "ls": Lazy("dancekit.cli.ls:ls", "List components, recipes, protocols and ablations.", _LOOK),
     "show": Lazy(
         "dancekit.cli.show:show", "Show a component, a recipe, a dancer, a pose file or a run.", _LOOK
