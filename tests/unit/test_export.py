@@ -212,7 +212,7 @@ def test_pieces_to_calibrate_on_and_to_measure_on_are_apart() -> None:
     poses = dance((160, 120))
     calibrated, others = int8.clips(poses)
     assert (len(calibrated), len(others)) == (int8.PLACES, int8.MEASURED)
-    times = [set(int(t) for piece in pieces for t in piece.pts) for pieces in (calibrated, others)]
+    times = [{int(t) for piece in pieces for t in piece.pts} for pieces in (calibrated, others)]
     assert not times[0] & times[1] and len(times[0]) == int8.PLACES * int8.RUN
     with pytest.raises(PoseError, match="50 poses are too few to calibrate on; at least 60"):
         int8.clips(poses[:50])
