@@ -6,10 +6,10 @@ import json
 import os
 import subprocess
 import sys
-import tomllib
 from pathlib import Path
 
 import pytest
+from plugin_metadata import register
 
 from dancekit.plugins.template import name_plugin, write_plugin
 from dancekit.registry import kinds
@@ -32,19 +32,6 @@ def environment(root: Path, *more: Path) -> dict[str, str]:
     path = os.pathsep.join(map(str, [*more, root]))
     kept = {name: value for name, value in os.environ.items() if name != "PYTEST_CURRENT_TEST"}
     return {**kept, "PYTHONPATH": path, "DANCEKIT_OFFLINE": "1", "PYTHONDONTWRITEBYTECODE": "1"}
-
-
-def register(package: Path, into: Path) -> None:
-    """What pip would write of a package's entry points; the code itself stays where it is."""
-    project = tomllib.loads((package / "pyproject.toml").read_text())["project"]
-    info = into / f"{project['name'].replace('-', '_')}-{project['version']}.dist-info"
-    info.mkdir(parents=True)
-    (info / "METADATA").write_text(
-        f"Metadata-Version: 2.1\nName: {project['name']}\nVersion: {project['version']}\n"
-    )
-    points = project["entry-points"]["dancekit.plugins"]
-    lines = "".join(f"{key} = {value}\n" for key, value in points.items())
-    (info / "entry_points.txt").write_text(f"[dancekit.plugins]\n{lines}")
 
 
 def run(*command: str | Path, cwd: Path, env: dict[str, str]) -> subprocess.CompletedProcess[str]:
