@@ -21,6 +21,7 @@ _SUITES = {
     "discriminator": "discriminators",
     "loss": "losses",
     "background": "backgrounds",
+    "reference": "references",
     "temporal": "temporal",
     "face": "faces",
     "augmentation": "augmentations",

@@ -56,7 +56,7 @@ def without_a_face_there_is_no_box(subject: Subject) -> None:
 def it_crops(subject: Subject) -> None:
     """`crop` cuts (B, C, H, W) to (B, C, crop_size, crop_size), finite even where the box is NaN."""
     face = make(subject)
-    image, _, boxes = _inputs(face)
+    image, _, boxes = _inputs(subject, face)
     boxes = boxes.clone()
     boxes[1] = torch.nan
     crops = face.crop(image, boxes)
@@ -69,7 +69,7 @@ def it_changes_the_face_alone(subject: Subject) -> None:
     """The refined image has the same shape, lies in [-1, 1], and only the box changes; NaN boxes change nothing."""
     face = make(subject)
     _shake(face)
-    image, condition, boxes = _inputs(face)
+    image, condition, boxes = _inputs(subject, face)
     with torch.no_grad():
         refined = face(image, condition, boxes)
         blind = face(image, condition, torch.full_like(boxes, torch.nan))
@@ -91,7 +91,7 @@ def _shake(network: nn.Module) -> None:
             parameter.add_(drawn * 0.05)
 
 
-def _inputs(network: Any) -> tuple[Tensor, ...]:
+def _inputs(subject: Subject, network: Any) -> tuple[Tensor, ...]:
     width, height = SIZE
     rng = torch.Generator().manual_seed(3)
     image = torch.rand(2, 3, height, width, generator=rng) * 1.6 - 0.8

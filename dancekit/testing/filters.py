@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from itertools import pairwise
 
 import numpy as np
 
@@ -13,13 +14,14 @@ from dancekit.types import PoseSequence, skeleton_names
 
 
 def checks(subject: Subject) -> Sequence[Callable[[Subject], None]]:
-    """Those of a filter."""
-    return (
+    """Those of a filter, one more for one that can run live."""
+    found = (
         it_keeps_frames_and_skeleton,
         it_repeats_itself,
         it_stands_missing_joints,
         it_takes_clips_of_any_length,
     )
+    return (*found, live_it_does_the_same) if hasattr(subject.cls, "stream") else found
 
 
 def it_keeps_frames_and_skeleton(subject: Subject) -> None:
@@ -54,6 +56,19 @@ def it_takes_clips_of_any_length(subject: Subject) -> None:
     for frames in (1, 2, 3):
         poses = example_poses(frames=frames)
         _same_frames(subject.build()(poses), poses)
+
+
+def live_it_does_the_same(subject: Subject) -> None:
+    """`stream` gives a filter that takes a clip in pieces of any length, and together they are as the whole."""
+    poses = example_poses(missing=True)
+    instance = subject.build()
+    whole = instance(poses)
+    for bounds in ((0, 1, 2, 3, 9, 16), (0, 5, 16)):
+        live = instance.stream()
+        pieces = [live(poses[start:end]) for start, end in pairwise(bounds)]
+        xy, score = (np.concatenate([getattr(each, name) for each in pieces]) for name in ("xy", "score"))
+        same = np.allclose(xy, whole.xy, atol=1e-4, equal_nan=True) and np.allclose(score, whole.score)
+        require(same, f"in pieces that end at {bounds[1:]} the clip is filtered differently")
 
 
 def _same_frames(found: PoseSequence, poses: PoseSequence) -> None:

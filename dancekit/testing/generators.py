@@ -60,7 +60,7 @@ def _size(step: int) -> tuple[int, int]:
     return least + step, least
 
 
-def _inputs(network: Any) -> tuple[Tensor, ...]:
+def _inputs(subject: Subject, network: Any) -> tuple[Tensor, ...]:
     width, height = _size(network.spec.multiple_of)
     drawn = torch.rand(2, CHANNELS, height, width, generator=torch.Generator().manual_seed(3))
     return (drawn * 2 - 1,)

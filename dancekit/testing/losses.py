@@ -24,6 +24,7 @@ def checks(subject: Subject) -> Sequence[Callable[[Subject], None]]:
         it_repeats_itself,
         its_gradient_reaches_what_was_painted,
         it_stands_an_empty_mask,
+        it_says_what_it_cannot_do_without,
     ]
     if hasattr(subject.cls, "discriminator"):
         found += [generator_and_discriminator_pull_apart, it_trains_the_discriminator]
@@ -49,9 +50,10 @@ def it_repeats_itself(subject: Subject) -> None:
 
 
 def its_gradient_reaches_what_was_painted(subject: Subject) -> None:
-    """Its gradient is finite and reaches the painted frames or what the discriminator says of them, only these."""
+    """Its gradient is finite and reaches what was predicted: frames, matte, flow, or the discriminator's maps."""
     view = example_view()
     leaves = [view.fake, *(each for scale in view.fake_features for each in scale)]
+    leaves += [each for each in (view.flow, view.share, view.matte) if each is not None]
     real = [view.real, *(each for scale in view.real_features for each in scale)]
     for each in real:
         each.requires_grad_()
@@ -69,6 +71,13 @@ def it_stands_an_empty_mask(subject: Subject) -> None:
     if value.requires_grad:
         torch.autograd.backward(value)
         require(view.fake.grad is None or bool(view.fake.grad.isfinite().all()), "a gradient is not finite")
+
+
+def it_says_what_it_cannot_do_without(subject: Subject) -> None:
+    """Without a flow, a matte and a plate it is finite, too; one that needs a flow says `needs_flow = True`."""
+    loss = subject.build()
+    view = replace(example_view(), matte=None, plate=None)
+    _value(loss, view if getattr(loss, "needs_flow", False) else replace(view, flow=None, share=None))
 
 
 def generator_and_discriminator_pull_apart(subject: Subject) -> None:
@@ -123,6 +132,10 @@ def example_view() -> LossView:
         real_features=_maps(rng, gradient=False),
         view_mask=mask.reshape(BATCH, TIME, *mask.shape[1:]).amax(1),
         frames=TIME,
+        flow=(torch.rand(count, 2, *real.shape[2:], generator=rng) * 4 - 2).requires_grad_(),
+        share=(torch.rand(count, 1, *real.shape[2:], generator=rng) * 0.8 + 0.1).requires_grad_(),
+        matte=(torch.rand(count, 1, *real.shape[2:], generator=rng) * 0.8 + 0.1).requires_grad_(),
+        plate=real.mean(0, keepdim=True).expand_as(real).contiguous(),
     )
 
 

@@ -29,10 +29,11 @@ WIRED: dict[str, tuple[str, ...]] = {
     "normalizer": (),
     "renderer": ("skeleton", "size", "device"),
     "generator": ("in_channels", "out_channels", "size"),
-    "discriminator": ("in_channels",),
+    "discriminator": ("in_channels", "frames"),
     "loss": ("pose_network",),
     "background": (),
-    "temporal": (),
+    "reference": (),
+    "temporal": ("condition_channels",),
     "face": ("condition_channels", "size"),
     "augmentation": (),
     "metric": ("device", "rate"),
@@ -70,6 +71,10 @@ class Subject:
         """
         cls: Any = self.cls
         return parameters_of(cls, self.entry)
+
+    def given(self, name: str) -> Any:
+        """What a new instance is given for a wired parameter."""
+        return {**_examples(self.kind), **self.wired}[name]
 
     def takes(self, name: str) -> bool:
         """Whether the constructor has a parameter of that name."""
@@ -114,6 +119,7 @@ def _examples(kind: str) -> dict[str, Any]:
         "out_channels": 3,
         "condition_channels": CHANNELS,
         "rate": 25.0,
+        "frames": 1,
         "pose_network": _pose_network,
     }
     return {name: examples[name] for name in WIRED[kind]}

@@ -17,12 +17,14 @@ from dancekit.discriminators.patch import PatchDiscriminator
 from dancekit.errors import UnknownName
 from dancekit.faces.residual import ResidualFace
 from dancekit.filters.gaps import FillGaps
+from dancekit.filters.hold import Hold
 from dancekit.losses.adversarial import LSGAN
 from dancekit.losses.reconstruction import L1
 from dancekit.metrics.image import PSNR
 from dancekit.metrics.pose import PoseDistance
 from dancekit.metrics.temporal import Drift
 from dancekit.normalizers.affine import Affine as AffineNormalizer
+from dancekit.references.nearest import Nearest
 from dancekit.renderers.sticks import Sticks
 from dancekit.temporal.previous_frame import PreviousFrame
 from dancekit.testing import BrokenContract, contract_checks
@@ -347,6 +349,63 @@ class LooksAtOne(LSGAN):
         return super().discriminator([[m.detach() for m in s] for s in real], fake, view_mask)
 
 
+class Sprints(Hold):
+    """Live it begins anew with every piece."""
+
+    def stream(self):
+        return self
+
+
+class NeedsMatte(L1):
+    """Looks at a matte that may not be there."""
+
+    def __call__(self, view):
+        return super().__call__(view) + view.matte.mean()
+
+
+class Greedy(Nearest):
+    """Takes what it must not."""
+
+    def choose(self, cost, before):
+        return super().choose(np.nan_to_num(cost, posinf=1e6), before)
+
+
+class Twice(Nearest):
+    """Takes the nearest one twice."""
+
+    def choose(self, cost, before):
+        return super().choose(cost, before).repeat(2, 1)
+
+
+class Forgetful(Nearest):
+    """Does not look at the frame before."""
+
+    def choose(self, cost, before):
+        return super().choose(cost, None)
+
+
+class TooMany(Nearest):
+    """Announces a channel less than it draws."""
+
+    def channels(self, condition_channels):
+        return super().channels(condition_channels) - 1
+
+
+class NoBank(Nearest):
+    """Channels without a bank."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.bank = 0
+
+
+class Nans(Nearest):
+    """Lets missing joints through."""
+
+    def draw(self, pictures, there, wanted, edges, renderer):
+        return super().draw(pictures, there, wanted, edges, renderer) + float(wanted[0].sum())
+
+
 class FourOut(Plate):
     """Four channels come out."""
 
@@ -379,11 +438,21 @@ class Hoards(PreviousFrame):
     """Keeps every frame."""
 
     def step(self, generator, condition, state):
-        image, last = super().step(generator, condition, None if state is None else state[:, -3:])
-        return image, last if state is None else torch.cat([state, last], 1)
+        last = state and {"image": state["image"][:, -3:]}
+        image, _ = super().step(generator, condition, last)
+        seen = self.start(condition) if state is None else state
+        return image, {"image": torch.cat([seen["image"], image], 1)}
 
     def remember(self, image, state):
         return state
+
+
+class AnotherStart(PreviousFrame):
+    """The start is not what None stands for."""
+
+    def step(self, generator, condition, state):
+        image, after = super().step(generator, condition, state)
+        return (image if state is None else image * 0.9), after
 
 
 class Secret(PreviousFrame):
@@ -572,8 +641,17 @@ BROKEN = [
     ("background", IgnoresMatte, "its_matte_is_a_share"),
     ("background", WideMatte, "its_matte_is_a_share"),
     ("temporal", Miscounts, "it_paints_a_clip"),
-    ("temporal", Hoards, "its_memory_is_constant"),
-    ("temporal", Secret, "it_repeats_itself"),
+    ("temporal", Hoards, "its_state_keeps_its_shape"),
+    ("temporal", AnotherStart, "its_state_keeps_its_shape"),
+    ("temporal", Secret, "a_new_start_forgets"),
+    ("filter", Sprints, "live_it_does_the_same"),
+    ("loss", NeedsMatte, "it_says_what_it_cannot_do_without"),
+    ("reference", Greedy, "it_takes_nothing_that_is_forbidden"),
+    ("reference", Twice, "it_chooses_from_the_bank"),
+    ("reference", Forgetful, "it_goes_on_from_the_frame_before"),
+    ("reference", TooMany, "it_draws_what_it_announced"),
+    ("reference", NoBank, "it_announces_what_it_needs"),
+    ("reference", Nans, "it_stands_missing_joints"),
     ("temporal", OneEyed, "its_view_is_for_the_discriminator"),
     ("temporal", Cut, "its_gradient_reaches_the_generator"),
     ("augmentation", ForgetsToSwap, "pixels_and_keypoints_move_together"),

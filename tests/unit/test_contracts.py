@@ -21,12 +21,18 @@ SMALL: dict[str, dict[str, Any]] = {
     "discriminator/multiscale": {"ndf": 4},
     "discriminator/patch": {"ndf": 4},
     "discriminator/pixel": {"ndf": 4},
+    "discriminator/multiscale_temporal": {"ndf": 4, "num_d": 1},
+    "temporal/flow_warp": {"ngf": 4, "n_blocks": 1},
+    "temporal/recurrent": {"channels": 8},
     "loss/perceptual": {"backbone": "blazepose_lite"},
     "face/residual": {"crop_size": 32, "ngf": 4, "n_down": 1, "n_blocks": 1},
     "face/edn": {"crop_size": 32, "ngf": 4, "n_down": 1, "n_blocks": 1},
     "augmentation/drop_limbs": {"p": 0.5},
 }
 """Parameters that make the checks fast; all else is tried with its defaults."""
+
+WIRED: dict[str, dict[str, Any]] = {"discriminator/multiscale_temporal": {"in_channels": 18, "frames": 3}}
+"""What is given in place of the examples."""
 
 NEED_DOWNLOADS = {"pose/rtmlib", "metric/lpips", "metric/fid"}
 """Their weights do not ship: tests/unit/test_rtmlib.py and test_metrics_learned.py put stand-ins in their place."""
@@ -37,7 +43,9 @@ def _all() -> list[Any]:
     for entry in list_components():
         name = f"{entry.kind}/{entry.name}"
         if entry.distribution == HOME and name not in NEED_DOWNLOADS:
-            for check in contract_checks(entry.kind, entry.name, params=SMALL.get(name)):
+            for check in contract_checks(
+                entry.kind, entry.name, params=SMALL.get(name), wired=WIRED.get(name)
+            ):
                 found.append(pytest.param(check, id=f"{name}-{check}"))
     return found
 
