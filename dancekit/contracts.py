@@ -125,7 +125,10 @@ class FindsPeople(Protocol):
 
 @runtime_checkable
 class Filter(Protocol):
-    """Cleans a pose sequence: same frames, same skeleton. Never invents a joint without saying so in its docs."""
+    """Cleans a pose sequence: same frames, same skeleton. Never invents a joint without saying so in its docs.
+
+    It is given one scene at a time, so it need not look at `PoseSequence.cuts`.
+    """
 
     version: int
 
@@ -709,5 +712,31 @@ class GraphRunner(Protocol):
             graph: What `network` computes, or about that.
             network: Gives outputs of the wanted form.
             example: (1, C, H, W).
+        """
+        ...
+
+
+# ---- reserved ----------------------------------------------------------------------------------------------
+
+
+@runtime_checkable
+class Animator(Protocol):
+    """Reserved: a model that paints a person whom one picture shows, without being trained on them (one-shot).
+
+    There is no registry kind for it yet; what is written to this contract will fit the one that comes. Poses are
+    in pixels of the reference picture: fit them with a `Normalizer` first.
+    """
+
+    version: int
+
+    def animate(self, reference: NDArray[np.uint8], poses: PoseSequence) -> Iterator[NDArray[np.uint8]]:
+        """Paint a clip, lazily and in order.
+
+        Args:
+            reference: (H, W, 3) uint8 RGB, the person.
+            poses: T frames of size (W, H); a missing joint is NaN with score 0.
+
+        Yields:
+            T frames (H, W, 3) uint8 RGB.
         """
         ...

@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+import importlib
 import logging
 import os
+import sys
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
+from plugin_metadata import register
 
 # Set before anything imports numpy or torch: on a shared machine more threads than cores are slower.
 os.environ.setdefault("OMP_NUM_THREADS", "2")
@@ -43,6 +47,23 @@ def shared() -> Path:
     if not SHARED.is_dir():
         pytest.skip(f"no folder {SHARED}")
     return SHARED
+
+
+@pytest.fixture
+def install(root: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Callable[..., None]]:
+    """Put packages of tests/plugins on the path with the metadata that pip would write; no network needed."""
+
+    def _install(*folders: str | Path) -> None:
+        for folder in folders:
+            package = root / "tests" / "plugins" / folder
+            register(package, tmp_path / "metadata")
+            monkeypatch.syspath_prepend(str(package / "src"))
+        monkeypatch.syspath_prepend(str(tmp_path / "metadata"))
+        importlib.invalidate_caches()
+
+    yield _install
+    for module in [name for name in sys.modules if name.startswith("dancekit_")]:
+        del sys.modules[module]
 
 
 def pytest_runtest_setup(item: pytest.Item) -> None:

@@ -85,6 +85,12 @@ COMMANDS: dict[str, Lazy] = {
     "cp": Lazy("dancekit.cli.cp:cp", "Copy a packaged recipe, to change it.", _LOOK),
     "validate": Lazy("dancekit.cli.validate:validate", "Check recipes and say all that is wrong.", _LOOK),
     "cache": Lazy("dancekit.cli.cache:app", "What is kept from being computed again: list, clear.", _LOOK),
+    "plugins": Lazy(
+        "dancekit.cli.plugins:app", "What plugins register, and whether they keep their contracts.", _LOOK
+    ),
+    "new-plugin": Lazy(
+        "dancekit.cli.new_plugin:new_plugin", "Write a package with a component of your own.", _LOOK
+    ),
     "doctor": Lazy("dancekit.cli.doctor:doctor", "Say what this installation can use.", _LOOK),
 }
 

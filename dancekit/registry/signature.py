@@ -99,7 +99,7 @@ def parameters(kind: str, name: str) -> type[BaseModel]:
         MissingExtra: An optional dependency of it is missing.
     """
     cls: Any = load(kind, name)
-    return _model(cls, find(kind, name))
+    return parameters_of(cls, find(kind, name))
 
 
 def wired(kind: str, name: str) -> tuple[str, ...]:
@@ -166,7 +166,8 @@ def argument_docs(docstring: str) -> dict[str, str]:
 
 
 @lru_cache(maxsize=256)
-def _model(cls: Any, entry: Entry) -> type[BaseModel]:
+def parameters_of(cls: Any, entry: Entry) -> type[BaseModel]:
+    """As `parameters`, of a class that need not be registered; `entry` is whom errors name."""
     hints = _hints(cls, entry)
     fields: dict[str, Any] = {
         each.name: (_accept_lists(hints[each.name]), each.default) for each in _split(cls, entry)[0].values()

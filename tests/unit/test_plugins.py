@@ -2,10 +2,8 @@
 
 from __future__ import annotations
 
-import importlib
 import sys
-import tomllib
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -15,34 +13,6 @@ from dancekit.config import load_recipe
 from dancekit.errors import MissingExtra, PluginError, RecipeError, UnknownName
 
 Install = Callable[..., None]
-
-
-@pytest.fixture
-def install(root: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Install]:
-    """Put packages of tests/plugins on the path with the metadata that pip would write; no network needed."""
-
-    def _install(*folders: str) -> None:
-        for folder in folders:
-            package = root / "tests" / "plugins" / folder
-            project = tomllib.loads((package / "pyproject.toml").read_text())["project"]
-            info = tmp_path / f"{project['name'].replace('-', '_')}-{project['version']}.dist-info"
-            info.mkdir()
-            lines = ["Metadata-Version: 2.1", f"Name: {project['name']}", f"Version: {project['version']}"]
-            lines += [f"Requires-Dist: {each}" for each in project["dependencies"]]
-            for extra, needs in project.get("optional-dependencies", {}).items():
-                lines += [f"Provides-Extra: {extra}"]
-                lines += [f"Requires-Dist: {each}; extra == '{extra}'" for each in needs]
-            (info / "METADATA").write_text("\n".join(lines) + "\n")
-            points = project["entry-points"]["dancekit.plugins"]
-            text = "".join(f"{key} = {value}\n" for key, value in points.items())
-            (info / "entry_points.txt").write_text(f"[dancekit.plugins]\n{text}")
-            monkeypatch.syspath_prepend(str(package / "src"))
-        monkeypatch.syspath_prepend(str(tmp_path))
-        importlib.invalidate_caches()
-
-    yield _install
-    for module in [name for name in sys.modules if name.startswith("dancekit_")]:
-        del sys.modules[module]
 
 
 def test_a_plugin_is_listed_without_being_imported(install: Install) -> None:

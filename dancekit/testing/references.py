@@ -1,0 +1,125 @@
+"""What a reference promises: which filmed frames belong to a pose, and what the generator sees of them."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from typing import Any
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor
+
+from dancekit.testing.checks import require
+from dancekit.testing.examples import example_frames, example_mask, example_poses
+from dancekit.testing.subject import CHANNELS, SIZE, Subject
+
+BANK, FRAMES = 12, 20
+
+
+def checks(subject: Subject) -> Sequence[Callable[[Subject], None]]:
+    """Those of a reference."""
+    return (
+        it_announces_what_it_needs,
+        it_chooses_from_the_bank,
+        it_takes_nothing_that_is_forbidden,
+        it_goes_on_from_the_frame_before,
+        it_draws_what_it_announced,
+        it_stands_missing_joints,
+    )
+
+
+def it_announces_what_it_needs(subject: Subject) -> None:
+    """`bank`, `gap` and `channels` are whole numbers of 0 or more; without a bank there are no channels."""
+    reference = subject.build()
+    require(reference.bank >= 0 and reference.gap >= 0, f"bank {reference.bank}, gap {reference.gap}")
+    channels = reference.channels(CHANNELS)
+    require(channels >= 0, f"channels({CHANNELS}) is {channels}")
+    require(
+        (channels > 0) == (reference.bank > 0), f"a bank of {reference.bank} frames and {channels} channels"
+    )
+
+
+def it_chooses_from_the_bank(subject: Subject) -> None:
+    """Costs (T, N) give places (T, k) in the bank, the same at every call, never one twice in a frame."""
+    reference, cost = subject.build(), _cost()
+    chosen = reference.choose(cost, None)
+    require(chosen.ndim == 2 and len(chosen) == FRAMES, f"places have shape {chosen.shape}")
+    require(np.issubdtype(chosen.dtype, np.integer), f"places are {chosen.dtype}")
+    inside = (chosen >= -1) & (chosen < BANK)
+    require(bool(inside.all()), "a place is not in the bank")
+    for row in chosen:
+        there = row[row >= 0]
+        require(len(set(there.tolist())) == len(there), f"a frame has one reference twice: {row}")
+    require(np.array_equal(chosen, reference.choose(cost, None)), "two calls choose differently")
+
+
+def it_takes_nothing_that_is_forbidden(subject: Subject) -> None:
+    """A frame of infinite cost is never taken; where all are, and where the bank is empty, places are -1."""
+    reference, cost = subject.build(), _cost()
+    cost[:, ::2] = np.inf
+    chosen = reference.choose(cost, None)
+    require(not (chosen[chosen >= 0] % 2 == 0).any(), "a frame of infinite cost was taken")
+    for empty in (np.full_like(cost, np.inf), cost[:, :0]):
+        require(
+            bool((reference.choose(empty, None) == -1).all()), "there is nothing to take, and something was"
+        )
+
+
+def it_goes_on_from_the_frame_before(subject: Subject) -> None:
+    """A clip in two pieces, the second told what the frame before it had, has the references of the whole."""
+    reference, cost = subject.build(), _cost()
+    whole = reference.choose(cost, None)
+    for cut in range(1, FRAMES):
+        rest = reference.choose(cost[cut:], whole[cut - 1])
+        require(np.array_equal(whole[cut:], rest), f"cut at frame {cut}, the rest has other references")
+
+
+def it_draws_what_it_announced(subject: Subject) -> None:
+    """Pictures, poses and the wanted pose give (channels, H, W) float32, finite, the same at every call."""
+    reference = subject.build()
+    count = reference.choose(_cost(), None).shape[1]
+    for lacking in range(min(count, 1) + 1):
+        drawn = _draw(reference, count - lacking)
+        expected = (reference.channels(CHANNELS), SIZE[1], SIZE[0])
+        require(tuple(drawn.shape) == expected, f"it draws {tuple(drawn.shape)}, expected {expected}")
+        require(
+            drawn.dtype == torch.float32 and bool(drawn.isfinite().all()), "it does not draw finite float32"
+        )
+        require(torch.equal(drawn, _draw(reference, count - lacking)), "two calls draw differently")
+
+
+def it_stands_missing_joints(subject: Subject) -> None:
+    """Poses with missing joints, and with none at all, are no errors."""
+    reference = subject.build()
+    count = reference.choose(_cost(), None).shape[1]
+    for missing in (slice(None, None, 3), slice(None)):
+        require(bool(_draw(reference, count, missing).isfinite().all()), "it does not draw finite numbers")
+
+
+def _cost() -> NDArray[np.float64]:
+    return np.random.default_rng(4).uniform(10, 14, (FRAMES, BANK))
+
+
+def _draw(reference: Any, count: int, missing: slice | None = None) -> Tensor:
+    poses = example_poses(frames=count + 1)
+    xy, score = poses.xy.copy(), poses.score.copy()
+    if missing is not None:
+        xy[:, missing], score[:, missing] = np.nan, 0
+    colours = torch.from_numpy(example_frames(frames=count)).float() / 127.5 - 1
+    mask = torch.from_numpy(example_mask(frames=count)).float()[..., None]
+    pictures = torch.cat([colours * mask, mask], -1).permute(0, 3, 1, 2).contiguous()
+    drawn: Tensor = reference.draw(
+        pictures, (xy[:count], score[:count]), (xy[-1], score[-1]), poses.skeleton.edges, _figure
+    )
+    return drawn
+
+
+def _figure(xy: NDArray[np.float32], score: NDArray[np.float32]) -> Tensor:
+    """A renderer of `CHANNELS` channels: a spot on every joint."""
+    picture = np.zeros((len(xy), CHANNELS, SIZE[1], SIZE[0]), np.float32)
+    for frame in range(len(xy)):
+        for x, y in xy[frame][score[frame] > 0]:
+            if 0 <= x < SIZE[0] - 1 and 0 <= y < SIZE[1] - 1:
+                picture[frame, :, round(float(y)), round(float(x))] = 1
+    return torch.from_numpy(picture)
