@@ -22,11 +22,16 @@ from typing import Any
 
 ROOT = Path(__file__).parents[2]
 LANGUAGES = {"bash", "python", "yaml", "toml", "json", "text", "console"}
-SHELL = set("cd cp docker export git hf lint-imports mkdir mkdocs mypy npm python ruff tar tensorboard unzip".split())
+SHELL = set(
+    "cd cp docker export git hf lint-imports mkdir mkdocs mypy npm python ruff tar tensorboard unzip".split()
+)
 SHELL |= {"python3.11"}
 """Programs of which nothing is known here but that they exist."""
-_FENCE = re.compile(r"^(?P<indent> *)```(?P<language>[\w-]*)[^\n]*\n(?P<body>.*?)^(?P=indent)```", re.S | re.M)
+_FENCE = re.compile(
+    r"^(?P<indent> *)```(?P<language>[\w-]*)[^\n]*\n(?P<body>.*?)^(?P=indent)```", re.S | re.M
+)
 _NOT_RUN = re.compile(r"<!-- not run: (?P<reason>.+?) -->\s*\Z")
+
 
 @dataclass(frozen=True)
 class Block:
@@ -94,10 +99,17 @@ def check_command(words: list[str]) -> None:
         script = ROOT / rest[0]
         assert script.is_file(), f"there is no {rest[0]}"
         source = script.read_text("utf-8")
-        unknown = [word for word in rest if word.startswith("--") and f'"{word.partition("=")[0]}"' not in source]
+        unknown = [
+            word for word in rest if word.startswith("--") and f'"{word.partition("=")[0]}"' not in source
+        ]
         assert not unknown, f"{rest[0]} has no {', '.join(unknown)}"
     elif program in ("pip", "mpvenv/bin/pip"):
-        named = {extra for word in rest for extra in re.findall(r"\[([\w,]+)\]", word) if "mkdocstrings" not in word}
+        named = {
+            extra
+            for word in rest
+            for extra in re.findall(r"\[([\w,]+)\]", word)
+            if "mkdocstrings" not in word
+        }
         unknown_extras = {each for extras in named for each in extras.split(",")} - extras_of_project()
         assert not unknown_extras, f"there is no extra {', '.join(sorted(unknown_extras))}"
     elif program == "pytest":
@@ -137,7 +149,9 @@ def check_overrides(given: dict[str, Any]) -> None:
     recipe = given.get("recipe")
     names = recipe if isinstance(recipe, (list, tuple)) else [recipe or "quick"]
     for each in map(str, names):
-        load_recipe("quick" if is_file_name(each) or "/" in each and not each.startswith(KNOWN) else each, overrides)
+        load_recipe(
+            "quick" if is_file_name(each) or "/" in each and not each.startswith(KNOWN) else each, overrides
+        )
 
 
 KNOWN = ("edn/", "pix2pix", "toy/")

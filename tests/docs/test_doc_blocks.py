@@ -58,7 +58,9 @@ def test_code_in_sentences_names_commands_and_files_that_exist(page: Path) -> No
         words = spoken.split()
         if words[0] == "dancekit" and len(words) > 1:
             problems += unknown_in_sentence(words[1:])
-        for path in re.findall(r"(?<![\w/.-])(?:docs|tools|benchmarks|tests|recipes|dancekit)/[\w/.-]+\.\w+", spoken):
+        for path in re.findall(
+            r"(?<![\w/.-])(?:docs|tools|benchmarks|tests|recipes|dancekit)/[\w/.-]+\.\w+", spoken
+        ):
             if not (ROOT / path).exists():
                 problems.append(f"{spoken}: there is no {path}")
     assert not problems, "\n".join(problems)

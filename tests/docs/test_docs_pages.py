@@ -19,7 +19,9 @@ def maker(root: Path) -> ModuleType:
     return module
 
 
-@pytest.mark.parametrize("name", ["reference/cli.md", "reference/components.md", "reference/recipe.md", "benchmarks.md"])
+@pytest.mark.parametrize(
+    "name", ["reference/cli.md", "reference/components.md", "reference/recipe.md", "benchmarks.md"]
+)
 def test_up_to_date(root: Path, maker: ModuleType, name: str) -> None:
     made = maker.PAGES[f"docs/{name}"]()
     given = (root / "docs" / name).read_text("utf-8")
