@@ -22,10 +22,8 @@ from typing import Any
 
 ROOT = Path(__file__).parents[2]
 LANGUAGES = {"bash", "python", "yaml", "toml", "json", "text", "console"}
-SHELL = set(
-    "cd cp docker export git hf lint-imports mkdir mkdocs mypy npm python ruff tar tensorboard unzip".split()
-)
-SHELL |= {"python3.11"}
+SHELL = {"cd", "cp", "docker", "export", "git", "hf", "lint-imports", "mkdir", "mkdocs", "mypy", "npm"}
+SHELL |= {".", "python", "python3.11", "ruff", "tar", "tensorboard", "unzip", "curl"}
 """Programs of which nothing is known here but that they exist."""
 _FENCE = re.compile(
     r"^(?P<indent> *)```(?P<language>[\w-]*)[^\n]*\n(?P<body>.*?)^(?P=indent)```", re.S | re.M
@@ -149,9 +147,8 @@ def check_overrides(given: dict[str, Any]) -> None:
     recipe = given.get("recipe")
     names = recipe if isinstance(recipe, (list, tuple)) else [recipe or "quick"]
     for each in map(str, names):
-        load_recipe(
-            "quick" if is_file_name(each) or "/" in each and not each.startswith(KNOWN) else each, overrides
-        )
+        of_the_reader = is_file_name(each) or ("/" in each and not each.startswith(KNOWN))
+        load_recipe("quick" if of_the_reader else each, overrides)
 
 
 KNOWN = ("edn/", "pix2pix", "toy/")

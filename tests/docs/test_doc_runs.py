@@ -17,13 +17,7 @@ CLIPS = {
     "truth": ("unseen.mp4", "truth.mp4", "painted.mp4"),
 }
 """What the pages call the clips: the first frames of the shipped samples."""
-SMALL = {
-    "size": "[64,64]",
-    "generator.ngf": "8",
-    "generator.n_blocks": "1",
-    "discriminator.ndf": "8",
-    "train.steps": "2",
-}
+SMALL = {"size": "[64,64]", "generator.ngf": "8", "generator.n_blocks": "1", "train.steps": "2"}
 """What recipes are changed to, those of the reader's (`mine.yaml`, a copy of `quick`) too."""
 RUNNABLE = {
     page: found
@@ -92,6 +86,7 @@ def smaller(words: list[str]) -> list[str]:
     flags = {flag for each in getattr(load_command(name), "params", ()) for flag in each.opts}
     if name in ("train", "dance", "estimate"):
         rest = ["tiny" if word == "quick" else word for word in rest if word.partition("=")[0] not in SMALL]
+        rest = ["train.hold_out=0.25" if word.startswith("train.hold_out=") else word for word in rest]
         rest += [f"{key}={value}" for key, value in SMALL.items()]
         if "--recipe" in flags and "--recipe" not in rest:
             rest += ["--recipe", "tiny"]
