@@ -77,8 +77,8 @@ def _split_help(text: str) -> tuple[str, list[str]]:
 
 def _argument(each: Any) -> str:
     name = each.metavar or each.name.upper()
-    name += "..." if each.nargs == -1 and "=" not in name else ""
-    if each.nargs == -1 and "=" in name:
+    name += "..." if each.nargs == -1 and "=" not in name and not name.endswith("...") else ""
+    if each.nargs == -1 and "=" in name and not name.endswith("..."):
         name = f"{name} ..."
     return name if each.required else f"[{name}]"
 

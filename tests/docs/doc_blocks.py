@@ -6,7 +6,7 @@ block that cannot run in a test says why, in a line before it:
 
     <!-- not run: needs forty minutes -->
 
-Training is run with the recipe `tiny` for two steps, and `--device cpu`.
+A `yaml` block whose first line is `# NAME.yaml` is that file for the blocks after it. Training is run with the recipe `tiny` for two steps, and `--device cpu`.
 """
 
 from __future__ import annotations
@@ -40,6 +40,12 @@ class Block:
     language: str
     text: str
     not_run: str
+
+    @property
+    def file(self) -> str:
+        """The file that a YAML block is, as its first line says; else ""."""
+        named = re.match(r"# ([\w.-]+\.yaml)\n", self.text)
+        return named[1] if self.language == "yaml" and named else ""
 
     @property
     def place(self) -> str:
@@ -84,7 +90,7 @@ def commands(text: str) -> list[list[str]]:
     return found
 
 
-def check_command(words: list[str]) -> None:
+def check_command(words: list[str], folder: Path) -> None:
     """One command of a shell block against what exists.
 
     Raises:
@@ -92,7 +98,7 @@ def check_command(words: list[str]) -> None:
     """
     program, *rest = words
     if program == "dancekit":
-        check_dancekit(rest)
+        check_dancekit(rest, folder)
     elif program in ("python", "python3.11", "mpvenv/bin/python") and rest[0].endswith(".py"):
         script = ROOT / rest[0]
         assert script.is_file(), f"there is no {rest[0]}"
@@ -117,7 +123,7 @@ def check_command(words: list[str]) -> None:
         assert program in SHELL, f"{program!r} is no command that is known here"
 
 
-def check_dancekit(words: list[str]) -> None:
+def check_dancekit(words: list[str], folder: Path) -> None:
     """A call of dancekit: command, options, arguments, and what overrides and recipes say."""
     from dancekit.cli.app import COMMANDS, load_command
 
@@ -135,11 +141,11 @@ def check_dancekit(words: list[str]) -> None:
     if "--help" in rest:
         return
     given: dict[str, Any] = command.make_context(name, list(rest)).params
-    check_overrides(given)
+    check_overrides(given, folder)
 
 
-def check_overrides(given: dict[str, Any]) -> None:
-    """That recipe and overrides of a call go together; a file of the reader's stands for `quick`."""
+def check_overrides(given: dict[str, Any], folder: Path) -> None:
+    """That recipe and overrides of a call go together; a file that the page does not show stands for `quick`."""
     from dancekit.config import load_recipe
     from dancekit.config.files import is_file_name
 
@@ -148,7 +154,8 @@ def check_overrides(given: dict[str, Any]) -> None:
     names = recipe if isinstance(recipe, (list, tuple)) else [recipe or "quick"]
     for each in map(str, names):
         of_the_reader = is_file_name(each) or ("/" in each and not each.startswith(KNOWN))
-        load_recipe("quick" if of_the_reader else each, overrides)
+        shown = folder / each if (folder / each).is_file() else "quick"
+        load_recipe(shown if of_the_reader else each, overrides)
 
 
 KNOWN = ("edn/", "pix2pix", "toy/")
@@ -194,7 +201,7 @@ def check_yaml(text: str, folder: Path) -> None:
     data = YAML(typ="safe", pure=True).load(text)
     if not isinstance(data, dict) or "schema" not in data:
         return
-    path = folder / f"{data.get('name', 'mine')}.yaml"
+    path = folder / f"{data.get('name', 'checked')}.yaml"
     path.write_text(text, "utf-8")
     if "arms" in data:
         load_matrix(path)

@@ -32,13 +32,15 @@ def problems_of(found: list[Block], folder: Path) -> list[str]:
             if block.language == "bash":
                 for words in commands(block.text):
                     last = " ".join(words)
-                    check_command(words)
+                    check_command(words, folder)
             elif block.language == "python":
                 last = "import"
                 check_python(block.text)
             elif block.language == "yaml":
                 last = "yaml"
                 check_yaml(block.text, folder)
+                if block.file:
+                    (folder / block.file).write_text(block.text, "utf-8")
         except (Exception, SystemExit) as error:
             problems.append(f"{block.place}: {last}: {type(error).__name__}: {error}")
     return problems

@@ -85,11 +85,19 @@ def smaller(words: list[str]) -> list[str]:
     name, *rest = words
     flags = {flag for each in getattr(load_command(name), "params", ()) for flag in each.opts}
     if name in ("train", "dance", "estimate"):
-        rest = ["tiny" if word == "quick" else word for word in rest if word.partition("=")[0] not in SMALL]
+        rest = [
+            "tiny" if word in ("quick", "standard", "best") else word
+            for word in rest
+            if word.partition("=")[0] not in SMALL
+        ]
         rest = ["train.hold_out=0.25" if word.startswith("train.hold_out=") else word for word in rest]
         rest += [f"{key}={value}" for key, value in SMALL.items()]
         if "--recipe" in flags and "--recipe" not in rest:
             rest += ["--recipe", "tiny"]
+    if name == "live" and "--source" not in rest:
+        rest += ["--source", "dance.mp4"]
+    if name == "live" and "--headless" not in rest:
+        rest += ["--headless"]
     return [name, *rest, *(["--device", "cpu"] if "--device" in flags else [])]
 
 
