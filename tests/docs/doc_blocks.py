@@ -6,7 +6,8 @@ block that cannot run in a test says why, in a line before it:
 
     <!-- not run: needs forty minutes -->
 
-A `yaml` block whose first line is `# NAME.yaml` is that file for the blocks after it. Training is run with the recipe `tiny` for two steps, and `--device cpu`.
+A `yaml` block whose first line is `# NAME.yaml` is that file for the blocks after it. Training is run with the recipe
+`tiny` for two steps, and `--device cpu`.
 """
 
 from __future__ import annotations
