@@ -107,7 +107,12 @@ def _coarse(pixels: int) -> NDArray[np.float64]:
 
 
 def _sample(picture: Tensor, x: NDArray[np.float32], y: NDArray[np.float32]) -> Tensor:
-    """(C, H, W) looked up bilinearly at (H, W) columns and rows; zeros beyond its edge."""
+    """(C, H, W) looked up at (H, W) columns and rows; zeros beyond its edge.
+
+    Bicubically, because what is copied should be sharp; what that overshoots is taken back.
+    """
     height, width = picture.shape[-2:]
     grid = np.stack([(2 * x + 1) / width - 1, (2 * y + 1) / height - 1], -1).astype(np.float32)
-    return F.grid_sample(picture[None], torch.from_numpy(grid)[None], align_corners=False)[0]
+    found = F.grid_sample(picture[None], torch.from_numpy(grid)[None], mode="bicubic", align_corners=False)[0]
+    low, high = picture.amin((1, 2))[:, None, None], picture.amax((1, 2))[:, None, None]
+    return torch.minimum(torch.maximum(found, low.clamp_max(0)), high.clamp_min(0))
