@@ -76,18 +76,28 @@ def to_onnx(
         outputs: Names of the tensors that it gives.
         dynamic: Sides that may vary, in the form of the forward pass's arguments: axis to `torch.export.Dim`, or a
             multiple of one.
+
+    Raises:
+        IncompatibleParts: It does something that ONNX cannot express.
     """
-    with _silent():
-        program = torch.onnx.export(
-            network,
-            tuple(inputs.values()),
-            dynamo=True,
-            opset_version=OPSET,
-            input_names=list(inputs),
-            output_names=list(outputs),
-            dynamic_shapes=dynamic,
-            verbose=False,
-        )
+    try:
+        with _silent():
+            program = torch.onnx.export(
+                network,
+                tuple(inputs.values()),
+                dynamo=True,
+                opset_version=OPSET,
+                input_names=list(inputs),
+                output_names=list(outputs),
+                dynamic_shapes=dynamic,
+                verbose=False,
+            )
+    except torch.onnx.OnnxExporterError as error:
+        cause = str(error.__cause__ or error).strip().splitlines()[0]
+        raise IncompatibleParts(
+            f"{type(network).__name__} has no ONNX form: {cause}",
+            hint="the runners torch and compiled need none",
+        ) from error
     assert program is not None
     model: onnx.ModelProto = program.model_proto
     for node in model.graph.node:  # lines of source, with this machine's paths

@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import cv2
+import numpy as np
 import torch
 from torch import Tensor
 
@@ -20,7 +21,7 @@ from dancekit.boxes import SHOULDERS_RATIO
 from dancekit.contracts import GeneratorSpec
 from dancekit.data.files import beside
 from dancekit.data.framing import crop
-from dancekit.errors import DancekitError
+from dancekit.errors import DancekitError, PoseError
 from dancekit.renderers.sticks import Sticks
 from dancekit.runners.agreement import TOLERANCE, difference
 from dancekit.runners.graph_metadata import add_metadata
@@ -84,11 +85,26 @@ def export_dancer(
     return Exported(out, sizes, worst, inputs, outputs, facts)
 
 
+def whole_painter(dancer: Dancer) -> WholePainter:
+    """The dancer as one network; its example of a face is one of the training clip.
+
+    Raises:
+        PoseError: No face is seen in the training clip, and the dancer refines faces.
+    """
+    parts, target = dancer.painter.parts, dancer.target
+    boxes = dancer.painter.face_boxes(dancer.info.window.to_window(target.xy), target.score)
+    seen = np.flatnonzero(np.isfinite(boxes).reshape(len(boxes), -1).all(1))
+    if parts.face.crop_size and not len(seen):
+        raise PoseError(f"{dancer.path}: no face is seen in its poses, so its refiner cannot be tried")
+    box = torch.from_numpy(boxes[seen[:1]]) if len(seen) else torch.zeros(1, 4)
+    return WholePainter(parts, dancer.info.window.size, box).eval()
+
+
 def exported_graph(dancer: Dancer) -> tuple[WholePainter, WholePainter, Any]:
     """The dancer as one network, its twin of layers that ONNX has, and the graph with its metadata."""
     from dancekit.runners.graph import plain_copy, to_onnx
 
-    painter = WholePainter(dancer.painter.parts, dancer.info.window.size).eval()
+    painter = whole_painter(dancer)
     plain = plain_copy(painter)
     assert isinstance(plain, WholePainter)
     # two samples, so that nothing is taken for a batch of one; the plate is one for all

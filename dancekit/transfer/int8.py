@@ -206,13 +206,15 @@ def _play(
     session: Any, dancer: Dancer, pieces: Sequence[PoseSequence], plate: NDArray[np.float32]
 ) -> Iterator[tuple[Feed, NDArray[np.uint8]]]:
     """Paint with an exported graph: what went in and the picture, frame by frame; each piece begins anew."""
+    channels = dancer.painter.parts.renderer.spec.channels
     names = [each.name for each in session.get_inputs()]
     outputs = [each.name for each in session.get_outputs()]
     for piece in frames_of(dancer, pieces):
-        start = dancer.painter.parts.temporal.start(piece[0][0])
+        start = dancer.painter.parts.temporal.start(piece[0][0][:, :channels])
         state = {f"state_{name}": value.numpy() for name, value in start.items()}
         for condition, box in piece:
-            given = {"condition": condition.numpy(), "plate": plate, "face": box, **state}
+            drawn, references = condition[:, :channels].numpy(), condition[:, channels:].numpy()
+            given = {"condition": drawn, "references": references, "plate": plate, "face": box, **state}
             feed = {name: given[name] for name in names}
             painted = dict(zip(outputs, session.run(None, feed), strict=True))
             state = {name: painted[name.replace("state", "next", 1)] for name in state}

@@ -22,8 +22,8 @@ from dancekit.renderers.sticks import Sticks
 from dancekit.runners.graph_metadata import add_metadata, read_metadata
 from dancekit.runners.int8 import last_convolutions
 from dancekit.transfer import Dancer, int8
-from dancekit.transfer.export import compare, export_dancer
-from dancekit.transfer.whole_painter import WholePainter, random_inputs
+from dancekit.transfer.export import compare, export_dancer, whole_painter
+from dancekit.transfer.whole_painter import random_inputs
 from dancekit.types import get_skeleton
 from dancekit.video import read_frames
 
@@ -63,7 +63,7 @@ def test_inputs_outputs_and_their_sides(exported: Path) -> None:
 def test_it_paints_what_torch_paints(
     dancer: Dancer, exported: Path, batch: int, size: tuple[int, int]
 ) -> None:
-    painter = WholePainter(dancer.painter.parts, dancer.info.window.size).eval()
+    painter = whole_painter(dancer)
     given = random_inputs(painter, batch, size, seed=7)
     given["state_image"] = torch.rand(batch, 3, size[1], size[0]) * 2 - 1
     given["face"][0] = torch.nan
@@ -107,7 +107,7 @@ def test_only_what_is_looked_at_goes_in(
 def test_a_graph_with_other_numbers_is_not_kept(
     dancer: Dancer, exported: Path, tmp_path: Path, monkeypatch
 ) -> None:
-    painter = WholePainter(dancer.painter.parts, dancer.info.window.size).eval()
+    painter = whole_painter(dancer)
     model = onnx.load(exported)
     weights = next(
         each for each in model.graph.initializer if list(each.dims[:1]) == [4] and len(each.dims) == 4
