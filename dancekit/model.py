@@ -17,6 +17,8 @@ from dancekit.data.references import ReferenceBank
 from dancekit.history import History
 from dancekit.types import Skeleton
 
+TRUNK = ("left_shoulder", "right_shoulder", "left_hip", "right_hip")
+
 Network = Callable[[torch.Tensor], torch.Tensor]
 """A generator's forward pass: (B, C, H, W) to (B, C', H, W)."""
 
@@ -89,6 +91,7 @@ class Painter:
         self._plate = (
             torch.from_numpy(plate.copy()).permute(2, 0, 1)[None].float().div(127.5).sub(1).to(device)
         )
+        self._empty: torch.Tensor | None = None
         for each in parts.networks.values():
             each.eval()
 
@@ -149,8 +152,10 @@ class Painter:
             before: What `choose_references` gave for the frame before frame 0; for poses that come one at a time.
 
         Yields:
-            (1, C, h, w) condition images, with the references' channels after those of the condition.
+            (1, C, h, w) condition images, with the references' channels after those of the condition. Of who has
+            nothing of the trunk in the window nothing is drawn.
         """
+        score = score * self.in_sight(xy, score)[:, None]
         chosen = self.choose_references(xy, score, before=before)
         for number in range(start, len(xy)):
             condition = self.parts.renderer(xy[number : number + 1], score[number : number + 1])
@@ -160,6 +165,15 @@ class Painter:
                 )
                 condition = torch.cat([condition, seen[None].to(condition)], 1)
             yield condition
+
+    def in_sight(self, xy: NDArray[np.float32], score: NDArray[np.float32]) -> NDArray[np.bool_]:
+        """(T,) whether a shoulder or hip is within the window; an arm that reaches in is nothing to paint from."""
+        trunk = [self.skeleton.index(name) for name in TRUNK if name in self.skeleton]
+        trunk = trunk or list(range(len(self.skeleton)))
+        sides = np.array(self._plate.shape[:1:-1])
+        known = score[:, trunk] > 0
+        points = np.where(known[..., None], xy[:, trunk], -1)
+        return np.asarray(((points >= 0) & (points <= sides - 1)).all(-1).any(-1))
 
     def choose_references(
         self,
@@ -215,7 +229,7 @@ class Painter:
         *,
         observe: Callable[[str, float], None] | None = None,
     ) -> Painted:
-        """Paint one frame.
+        """Paint one frame. Where no figure is drawn there is nobody: the clean plate alone, if there is a matte.
 
         Args:
             condition: (1, C, h, w) as `draw` gives it.
@@ -227,6 +241,9 @@ class Painter:
         background, drawn = self.parts.background, self.parts.renderer.spec.channels
         condition = condition.to(self.device)
         condition, references = condition[:, :drawn], condition[:, drawn:]
+        if isinstance(background, MattedBackground) and torch.equal(condition, self._nobody()):
+            # no training clip is without a person: the generator would paint shreds of one
+            return Painted(self._plate, torch.zeros_like(self._plate[:, :1]), None)
         raw: list[torch.Tensor] = []
 
         def generate(condition: torch.Tensor) -> torch.Tensor:
@@ -247,6 +264,14 @@ class Painter:
             observe("generate", generated - began)
             observe("refine", time.perf_counter() - generated)
         return Painted(image, matte, state)
+
+    def _nobody(self) -> torch.Tensor:
+        """(1, C, h, w) the condition image of a frame without a person."""
+        if self._empty is None:
+            joints = len(self.skeleton)
+            nowhere = np.full((1, joints, 2), np.nan, np.float32)
+            self._empty = self.parts.renderer(nowhere, np.zeros((1, joints), np.float32)).to(self.device)
+        return self._empty
 
     def sticks(self, xy: NDArray[np.float32], score: NDArray[np.float32]) -> NDArray[np.uint8]:
         """The condition image of one frame as a picture: (K, 2) and (K,) to (h, w, 3) uint8."""
