@@ -140,12 +140,12 @@ def _kept(folder: Path, inputs: Inputs, protocol: Protocol, *, baselines: bool) 
         evaluation = Evaluation.load(folder / JSON)
     except (ValueError, KeyError, TypeError):
         return None
-    files = {
+    files: dict[str, Path | None] = {
         "dancer": inputs.dancer,
-        "real": inputs.clip,
         "source": inputs.source,
         "truth": inputs.truth_npz,
     }
+    files["source" if protocol.compare == "loops" else "real"] = inputs.clip  # loops have no true frames
     now = {role: frames_sha256(path) for role, path in files.items() if path is not None}
     before = {role: file["sha256"] for role, file in evaluation.inputs.items() if role in files}
     alike = before == now and dict(evaluation.protocol) == json.loads(json.dumps(protocol.to_json()))

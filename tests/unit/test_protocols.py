@@ -30,10 +30,11 @@ def write(tmp_path: Path):
 
 
 def test_the_packaged_ones() -> None:
-    assert PROTOCOLS.names() == ["ablation", "cross", "disco-tiktok", "drift", "edn-v1", "paired", "self"]
+    names = ["ablation", "cross", "disco-tiktok", "drift", "edn-v1", "paired", "self"]
+    assert PROTOCOLS.names() == [*names, "temporal", "temporal-loops"]
 
 
-@pytest.mark.parametrize("name", ["paired", "cross", "drift"])
+@pytest.mark.parametrize("name", ["paired", "cross", "drift", "temporal", "temporal-loops"])
 def test_every_metric_of_the_packaged_ones_can_look_where_it_is_told(name: str) -> None:
     protocol = load_protocol(name)
     assert len(protocol.description) > 80
