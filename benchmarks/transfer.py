@@ -1,6 +1,7 @@
 """How fast a transfer is, stage by stage and as a whole, and how much memory it takes.
 
-    python benchmarks/transfer.py [--data DIR] [--sizes 256 512] [--frames 60] [--recipe quick] [--runner torch]
+    python benchmarks/transfer.py [--data DIR] [--sizes 256 512] [--frames 60] [--recipe quick]
+        [--runner torch winograd openvino openvino+int8] [--threads 2] [--] [key=value ...]
     python benchmarks/transfer.py --minutes 1 10 [--recipe tiny] [--json]
 
 `--data DIR` takes `source_dance.mp4` of a dancefloor folder, else the shipped sample; it is scaled to each size. The
@@ -36,7 +37,7 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
-from dancekit.build import build_painting, build_pose
+from dancekit.build import build_painting, build_pose, build_runner
 from dancekit.config import Recipe, load_recipe
 from dancekit.contracts import MattedBackground, State
 from dancekit.dancer import DancerInfo, component_ids, save_dancer
@@ -51,7 +52,9 @@ FULL = (1080, 1920)
 RATE = Fraction(25)
 WARM = 3
 STAGES = ("decode", "pose", "render", "generate", "refine", "composite", "encode", "encode_full")
-RUNNERS = ("torch",)
+COMPUTED = ("pose", "generate")
+"""Stages that a runner computes."""
+
 STAY = np.array([[1.0, 0.0, 0.0], [0.0, 1.0, 0.0]])
 
 Image = NDArray[np.uint8]
@@ -93,10 +96,10 @@ def make_dancer(out: Path, recipe: Recipe, poses: PoseSequence) -> None:
     save_dancer(out, info, networks, target=target, plate_png=png.tobytes())
 
 
-def use_runner(dancer: Dancer, runner: str) -> None:
-    """Let another program than torch compute the generator."""
-    if runner != "torch":
-        raise SystemExit(f"no runner {runner!r}: {', '.join(RUNNERS)}")
+def load(file: Path, runner: str) -> Dancer:
+    """The dancer, computed by a runner; `openvino+int8` is one in 8-bit integers."""
+    name, _, integers = runner.partition("+")
+    return Dancer.load(file, device="cpu", runner=name, threads=torch.get_num_threads(), int8=bool(integers))
 
 
 # ---- one stage ---------------------------------------------------------------------------------------------
@@ -121,11 +124,11 @@ def make_work(stage: str, source: Path, dancer_file: Path, runner: str) -> Work:
     if stage == "decode":
         again = endless(source)
         return lambda number: next(again)
-    dancer = Dancer.load(dancer_file, device="cpu")
-    use_runner(dancer, runner)
+    dancer = load(dancer_file, runner)
     painter, window, poses = dancer.painter, dancer.info.window, dancer.target
     if stage == "pose":
-        people = build_pose(dancer.info.recipe, "cpu").detect(endless(source))
+        computes = build_runner(runner.removesuffix("+int8"), threads=torch.get_num_threads())
+        people = build_pose(dancer.info.recipe, "cpu", computes).detect(endless(source))
         return lambda number: next(people)
     if stage in ("composite", "encode", "encode_full"):
         return output_work(stage, dancer, dancer_file)
@@ -183,8 +186,7 @@ def endless(source: Path) -> Iterator[Image]:
 
 def whole(source: Path, dancer_file: Path, runner: str) -> dict[str, float]:
     """A transfer: poses and painting, all stages at once."""
-    dancer = Dancer.load(dancer_file, device="cpu")
-    use_runner(dancer, runner)
+    dancer = load(dancer_file, runner)
     finished: list[float] = []
 
     def progress(what: str, done: int, total: int | None) -> None:
@@ -258,21 +260,26 @@ def prepared(folder: Path, given: Path, recipe: Recipe, frames: int) -> tuple[Pa
 
 
 def measure_sizes(args: argparse.Namespace, given: Path, folder: Path) -> dict[str, Any]:
+    """Stages that no runner computes once; the others, and the whole, for each."""
     results: dict[str, Any] = {}
     for side in args.sizes:
-        recipe = load_recipe(args.recipe, [f"size=[{side}, {side}]"])
+        recipe = load_recipe(args.recipe, [f"size=[{side}, {side}]", *args.overrides])
         source, dancer = prepared(folder, given, recipe, args.frames)
-        common = (source, dancer, args.runner, args.frames)
-        results[f"{side}x{side}"] = {stage: apart("--only", stage, *common) for stage in (*STAGES, "whole")}
+        shared = [stage for stage in STAGES if stage not in COMPUTED]
+        found = {stage: apart("--only", stage, source, dancer, "torch", args.frames) for stage in shared}
+        for runner in args.runner:
+            for stage in (*COMPUTED, "whole"):
+                found[f"{stage} {runner}"] = apart("--only", stage, source, dancer, runner, args.frames)
+        results[f"{side}x{side}"] = found
     return results
 
 
 def measure_lengths(args: argparse.Namespace, given: Path, folder: Path) -> dict[str, Any]:
-    recipe = load_recipe(args.recipe, [])
+    recipe = load_recipe(args.recipe, list(args.overrides))
     results: dict[str, Any] = {}
     for minutes in args.minutes:
         source, dancer = prepared(folder, given, recipe, round(minutes * 60 * RATE))
-        results[f"{minutes:g} min"] = apart("--only", "whole", source, dancer, args.runner, 0)
+        results[f"{minutes:g} min"] = apart("--only", "whole", source, dancer, args.runner[0], 0)
     peaks = [each["peak_mb"] for each in results.values()]
     return {**results, "memory_growth": round(max(peaks) / min(peaks), 4)}
 
@@ -293,10 +300,16 @@ def main() -> None:
     parser.add_argument("--sizes", type=int, nargs="+", default=[256, 512])
     parser.add_argument("--frames", type=int, default=60)
     parser.add_argument("--recipe", default="quick")
-    parser.add_argument("--runner", default="torch", choices=RUNNERS)
+    parser.add_argument("--runner", nargs="+", default=["torch"], help="dancekit ls runner; openvino+int8")
+    parser.add_argument("--threads", type=int, help="of a computation; one a core if left away")
+    parser.add_argument(
+        "overrides", nargs="*", default=[], help="key=value of the recipe, such as generator=unet"
+    )
     parser.add_argument("--minutes", type=float, nargs="+", help="memory over the length, instead of stages")
     parser.add_argument("--json", action="store_true")
     args = parser.parse_args()
+    if args.threads:
+        os.environ["OMP_NUM_THREADS"] = str(args.threads)  # for the processes that measure
     given = data_path("zoo/samples/source.mp4")
     if args.data is not None:
         given = next(
@@ -310,7 +323,7 @@ def main() -> None:
     facts = {
         "recipe": args.recipe,
         "runner": args.runner,
-        "threads": torch.get_num_threads(),
+        "threads": args.threads or torch.get_num_threads(),
         "results": results,
     }
     print(json.dumps(facts, indent=2) if args.json else table(results))
@@ -325,7 +338,7 @@ def table(results: dict[str, Any]) -> str:
                 if not isinstance(numbers, dict)
                 else "  ".join(f"{k} {v}" for k, v in numbers.items())
             )
-            lines.append(f"{where:10} {stage:12} {text}")
+            lines.append(f"{where:10} {stage:22} {text}")
         if not isinstance(stages, dict):
             lines.append(f"{where}: {stages}")
     return "\n".join(lines)

@@ -98,7 +98,16 @@ def _devices(problems: list[str]) -> dict[str, Any]:
 def _onnx(problems: list[str]) -> dict[str, Any]:
     import onnxruntime
 
-    return {"providers": onnxruntime.get_available_providers()}
+    return {"providers": onnxruntime.get_available_providers(), "runners": _runners()}
+
+
+def _runners() -> list[str]:
+    """Runners whose extras are installed."""
+    from importlib.util import find_spec
+
+    needed = {"openvino": ("openvino", "onnx", "onnxscript"), "onnxruntime": ("onnx", "onnxscript")}
+    there = ("torch", "winograd", "onnxruntime", "openvino", "compiled")
+    return [name for name in there if all(map(find_spec, needed.get(name, ())))]
 
 
 def _video(problems: list[str]) -> dict[str, Any]:
