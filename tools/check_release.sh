@@ -58,7 +58,7 @@ fi
 if [ "$sbom" = yes ]; then
   name=$(basename "$wheel"); name=${name%-py3*}
   step python3 -m cyclonedx_py environment --pyproject pyproject.toml --output-reproducible --validate \
-    --outfile "$out/$name.cdx.json" "$python"
+    --output-file "$out/$name.cdx.json" "$python"
 fi
 
 # ---- from here on: another folder, no network, nothing of the repository

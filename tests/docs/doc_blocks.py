@@ -108,6 +108,9 @@ def check_command(words: list[str], folder: Path) -> None:
             word for word in rest if word.startswith("--") and f'"{word.partition("=")[0]}"' not in source
         ]
         assert not unknown, f"{rest[0]} has no {', '.join(unknown)}"
+    elif program == "accelerate":
+        assert rest[0] == "launch" and rest[(at := rest.index("-m")) + 1] == "dancekit", "accelerate launch -m dancekit"
+        check_dancekit(rest[at + 2 :], folder)
     elif program in ("pip", "mpvenv/bin/pip"):
         named = {
             extra
