@@ -14,9 +14,9 @@ from live_stage import FakeClock, FakeScreen, Seer, film
 from make_dancer import make_dancer
 
 from dancekit.errors import UsageError, VideoError
-from dancekit.live import LiveOptions, LiveResult, run_live
+from dancekit.live import LiveOptions, LiveResult, looker, run_live
 from dancekit.live.film import FilmSource
-from dancekit.live.looker import causal_filters
+from dancekit.live.looker import Looker, causal_filters
 from dancekit.live.pace import Pace
 from dancekit.live.session import one_ahead
 from dancekit.live.shots import SystemClock
@@ -195,6 +195,26 @@ def test_where_nobody_is_the_room_is_empty_and_the_dancer_begins_anew(stage: Sta
     empty = [number for number, shown in enumerate(stage.screen.pictures) if np.array_equal(shown, plate)]
     assert empty == list(range(15, 25))
     assert stage.states == [False, *[True] * 14, False, *[True] * 4]
+
+
+def test_after_a_gap_the_dancer_begins_anew(stage: Stage, tmp_path: Path) -> None:
+    stage.seen_by(Seer(stage.clock, 0.005))
+    source = film(tmp_path / "a.mp4", 12, pts=[*range(6), *range(17, 20), *range(35, 38)])
+    stage.play(source, FakeScreen())
+    assert stage.states == [False, *[True] * 5, *[True] * 3, False, *[True] * 2]  # 0.48 s, 0.64 s
+
+
+def test_bones_hold_no_feet_of_which_the_next_step_is_unknown(
+    stage: Stage, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    recipe = stage.dancer.overridden(["normalizer={name: bones, params: {shrink: 9}}"])
+    made = []
+    build = looker.build_normalizer
+    monkeypatch.setattr(
+        looker, "build_normalizer", lambda component: made.append(build(component)) or made[-1]
+    )
+    Looker(stage.dancer, recipe, None, stage.clock, calibrate=1.0).calibration.close()
+    assert (made[0].lock, made[0].shrink) == (0, 9)
 
 
 def test_side_by_side_and_size(stage: Stage, tmp_path: Path) -> None:
