@@ -91,6 +91,7 @@ class Looker:
             adapt=adapt,
             threads=threads,
         )
+        self._references: NDArray[np.intp] | None = None
         self._again = True
 
     def restart(self) -> None:
@@ -128,12 +129,17 @@ class Looker:
             self.calibration.restart()
             self._tracker = PersonTracker()
             self._streams = [each.stream() for each in self._filters]
+            self._references = None
         pose = self._pose(shot, people)
         moved = self.calibration(pose) if pose is not None else None
         condition = box = None
         if moved is not None:
             painter, xy = self._dancer.painter, self._dancer.info.window.to_window(moved.xy)
-            condition = next(painter.draw(xy, moved.score))
+            before, self._references = (
+                self._references,
+                painter.choose_references(xy, moved.score, before=self._references)[-1],
+            )
+            condition = next(painter.draw(xy, moved.score, before=before))
             box = painter.face_boxes(xy, moved.score)
         return Look(
             shot,

@@ -289,7 +289,8 @@ class _Show:
         if look.pose is None:
             lines.append("nobody is in the picture")
         elif not look.ready:
-            lines.append("calibrating: step back until you are in the picture from head to feet")
+            do = "step back until you are" if look.trouble else "stay"
+            lines.append(f"calibrating: {do} in the picture from head to feet")
         elif look.calibrated < 1:
             lines.append("calibrating: move as you are going to dance")
         if self._clock.now() < self._note[1]:

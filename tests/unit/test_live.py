@@ -11,12 +11,14 @@ import make_video as mv
 import numpy as np
 import pytest
 from live_stage import FakeClock, FakeScreen, Seer, film
-from make_dancer import make_dancer
+from make_dancer import FRAME, dance, make_dancer
 
+from dancekit.data.framing import letterbox
 from dancekit.errors import UsageError, VideoError
-from dancekit.live import LiveOptions, LiveResult, run_live
+from dancekit.live import LiveOptions, LiveResult, looker, run_live
 from dancekit.live.film import FilmSource
-from dancekit.live.looker import causal_filters
+from dancekit.live.looker import Looker, causal_filters
+from dancekit.live.meter import Meter
 from dancekit.live.pace import Pace
 from dancekit.live.session import one_ahead
 from dancekit.live.shots import SystemClock
@@ -127,6 +129,39 @@ def test_nothing_is_dropped_by_who_is_fast_enough(stage: Stage, tmp_path: Path) 
     assert result.rate == pytest.approx(25)
 
 
+@pytest.mark.parametrize(
+    "changes",
+    [(), ("reference={name: nearest, params: {frames: 2, bank: 6}}",)],
+    ids=["plain", "with references"],
+)
+def test_where_nothing_is_dropped_the_pictures_are_those_of_a_transfer(
+    stage: Stage, tmp_path: Path, changes: tuple[str, ...]
+) -> None:
+    """Oracle: the same poses, painted as a clip."""
+    stage.dancer = Dancer.load(make_dancer(tmp_path / "ben.safetensors", changes=changes), device="cpu")
+    stage.seen_by(Seer())
+    stage.patch.setattr("dancekit.live.session.enlarged", lambda picture: picture)
+    stage.patch.setattr("dancekit.live.session.with_words", lambda picture, *_, **__: picture)
+    overrides = ("normalizer=identity", "filters=[]")
+    stage.play(film(tmp_path / "a.mp4"), FakeScreen(), overrides=overrides)
+    expected = list(stage.dancer.paint(dance(FRAME)[:30]))
+    window = stage.dancer.info.window
+    shown = [letterbox(each, window) for each in expected]
+    assert all(np.array_equal(*pair) for pair in zip(stage.screen.pictures, shown, strict=True))
+
+
+def test_the_numbers_of_the_screen_are_of_the_last_moment() -> None:
+    meter = Meter()
+    for number in range(100):
+        meter.shown(number / 10, 0.2)
+    for number in range(100):
+        meter.shown(10 + number / 40, 0.05)
+    assert meter.rate_now == pytest.approx(40)
+    assert meter.latency_now == 0.05
+    assert meter.rate == pytest.approx(199 / (10 + 99 / 40))
+    assert [meter.latency(part) for part in (0.5, 0.51, 1.0)] == [0.05, 0.2, 0.2]
+
+
 def test_the_numbers_are_on_the_screen_and_not_in_the_record(stage: Stage, tmp_path: Path) -> None:
     record = tmp_path / "show.mkv"
     said: list[list[str]] = []
@@ -195,6 +230,26 @@ def test_where_nobody_is_the_room_is_empty_and_the_dancer_begins_anew(stage: Sta
     empty = [number for number, shown in enumerate(stage.screen.pictures) if np.array_equal(shown, plate)]
     assert empty == list(range(15, 25))
     assert stage.states == [False, *[True] * 14, False, *[True] * 4]
+
+
+def test_after_a_gap_the_dancer_begins_anew(stage: Stage, tmp_path: Path) -> None:
+    stage.seen_by(Seer(stage.clock, 0.005))
+    source = film(tmp_path / "a.mp4", 12, pts=[*range(6), *range(17, 20), *range(35, 38)])
+    stage.play(source, FakeScreen())
+    assert stage.states == [False, *[True] * 5, *[True] * 3, False, *[True] * 2]  # 0.48 s, 0.64 s
+
+
+def test_bones_hold_no_feet_of_which_the_next_step_is_unknown(
+    stage: Stage, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    recipe = stage.dancer.overridden(["normalizer={name: bones, params: {shrink: 9}}"])
+    made = []
+    build = looker.build_normalizer
+    monkeypatch.setattr(
+        looker, "build_normalizer", lambda component: made.append(build(component)) or made[-1]
+    )
+    Looker(stage.dancer, recipe, None, stage.clock, calibrate=1.0).calibration.close()
+    assert (made[0].lock, made[0].shrink) == (0, 9)
 
 
 def test_side_by_side_and_size(stage: Stage, tmp_path: Path) -> None:
@@ -321,6 +376,24 @@ def test_a_look_waits_for_a_slow_painter() -> None:
     for _ in range(20):
         pace.took(0.04, 0.01)
     assert pace.wait == 0
+
+
+def test_the_pace_is_that_of_looks_and_pictures(stage: Stage, tmp_path: Path) -> None:
+    took: list[tuple[float, float]] = []
+    stage.patch.setattr(Pace, "took", lambda _, look, paint: took.append((look, paint)))
+    stage.play(film(tmp_path / "a.mp4", 9))
+    assert took == [pytest.approx((LOOK, PAINT + SHOW))] * 5
+    # and a look waits so long before it asks for a frame
+    looker = Looker(
+        stage.dancer, stage.dancer.info.recipe, None, stage.clock, calibrate=0.0, threads=False, pace=Pace()
+    )
+    stage.patch.setattr(Pace, "wait", 0.5)
+    with FilmSource(tmp_path / "a.mp4", stage.clock) as source:
+        looker._source, began = source, stage.clock.time
+        looks = looker.looks()
+        assert next(looks).shot.taken == pytest.approx(began + 0.5)
+        assert mv.number_of(next(looks).shot.rgb) == 8  # by now the newest
+        looks.close()
 
 
 def test_a_show_with_threads_ends_and_misses_nothing(

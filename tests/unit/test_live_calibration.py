@@ -101,12 +101,13 @@ def places(moved: list[PoseSequence | None]) -> np.ndarray:
     return np.array([np.nan if each is None else each.xy[0, 0, 0] for each in moved])
 
 
-def test_one_fit_gives_way_to_the_next_without_a_jump() -> None:
+@pytest.mark.parametrize(("seconds", "fits"), [(5.0, [1, 2, 4, 5]), (2.4, [1, 2, 2.4])])
+def test_one_fit_gives_way_to_the_next_without_a_jump(seconds: float, fits: list[float]) -> None:
     steps = Steps()
-    at = places(play(Calibration(steps, still(1), seconds=5.0, threads=False), still(250)))
-    assert steps.fits == pytest.approx([1.0, 2.0, 4.0, 5.0])
+    at = places(play(Calibration(steps, still(1), seconds=seconds, threads=False), still(250)))
+    assert steps.fits == pytest.approx(fits)
     assert at[25] == 100
-    assert at[-1] == 400
+    assert at[-1] == 100 * len(fits)
     assert np.nanmax(np.abs(np.diff(at))) <= 100 / (25 * FADE) + 1e-3
     assert (np.diff(at[25:]) >= 0).all()
 
