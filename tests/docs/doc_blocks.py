@@ -109,7 +109,8 @@ def check_command(words: list[str], folder: Path) -> None:
         ]
         assert not unknown, f"{rest[0]} has no {', '.join(unknown)}"
     elif program == "accelerate":
-        assert rest[0] == "launch" and rest[(at := rest.index("-m")) + 1] == "dancekit", "accelerate launch -m dancekit"
+        at = rest.index("-m")
+        assert (rest[0], rest[at + 1]) == ("launch", "dancekit"), "accelerate launch -m dancekit"
         check_dancekit(rest[at + 2 :], folder)
     elif program in ("pip", "mpvenv/bin/pip"):
         named = {
