@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+from fractions import Fraction
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -22,6 +23,12 @@ app = typer.Typer(add_completion=False, rich_markup_mode="rich", no_args_is_help
 Out = Annotated[Path, typer.Option("--out", metavar="DIR", help="Folder for NAME.mp4 and NAME.npz.")]
 Flow = Annotated[bool, typer.Option("--flow", help="Write the exact optical flow too (3 MB a second).")]
 Jobs = Annotated[int, typer.Option("--jobs", metavar="N", min=0, help="Processes; 0: as many as cores.")]
+Rate = Annotated[
+    str,
+    typer.Option(
+        "--rate", metavar="FPS", help="Frames a second: the same movement, looked at more or less often."
+    ),
+]
 Size = Annotated[str, typer.Option("--size", metavar="WxH", help="Of the frames.")]
 Quality = Annotated[
     str, typer.Option("--quality", metavar="fine|fast", help="fast: a third of the time, no blur.")
@@ -59,9 +66,11 @@ def render(
         bool, typer.Option("--crossing", help="Two people (or --people) in one clip who change places.")
     ] = False,
     frames: Annotated[
-        int, typer.Option("--frames", metavar="N", min=2, help="Length, at 25 frames a second.")
+        int,
+        typer.Option("--frames", metavar="N", min=2, help="Length, at 25 frames a second (whatever --rate)."),
     ] = 150,
     size: Size = "512x512",
+    rate: Rate = "25",
     motion: Annotated[
         str, typer.Option("--motion", metavar="KIND", help="dance, walk, rest, or mixed: all three by turns.")
     ] = "dance",
@@ -84,13 +93,14 @@ def render(
       dancekit dancefloor render --people 24 --frames 150 --jobs 0 --out many
       dancekit dancefloor render --pair --frames 300 --quality fine --out pair
       dancekit dancefloor render --crossing --size 1280x720 --flow --out two
+      dancekit dancefloor render --seed 7 --rate 50 --out fast
     """
     terminal = Terminal(verbose=verbose, quiet=quiet, as_json=as_json)
     if pair and (crossing or people is not None):
         raise UsageError(
             "--pair goes with neither --crossing nor --people", hint="render them one after the other"
         )
-    frame_size = _even_size(size)
+    frame_size, frame_rate = _even_size(size), _frame_rate(rate)
     from dancekit.dancefloor import clips
     from dancekit.dancefloor.choreography import KINDS
     from dancekit.dancefloor.scene import QUALITIES
@@ -106,6 +116,7 @@ def render(
         made = [clips.crossing_clip(seed, frames, size=frame_size, quality=chosen, count=people or 2)]
     else:
         made = clips.people_clips(seed, people or 1, frames, size=frame_size, kind=motion, quality=chosen)
+    made = [dataclasses.replace(clip, rate=frame_rate) for clip in made]
     _render(terminal, made, out, flow=flow, force=force, jobs=jobs)
 
 
@@ -124,6 +135,7 @@ def benchmark(
         list[str] | None, typer.Option("--only", metavar="CLIP", help="Only this clip; can be repeated.")
     ] = None,
     size: Size = "512x512",
+    rate: Rate = "25",
     quality: Quality = "fine",
     flow: Flow = False,
     jobs: Jobs = 1,
@@ -142,13 +154,14 @@ def benchmark(
       dancekit dancefloor benchmark --mocap recordings --jobs 0 --out benchmark
     """
     terminal = Terminal(verbose=verbose, quiet=quiet, as_json=as_json)
-    frame_size = _even_size(size)
+    frame_size, frame_rate = _even_size(size), _frame_rate(rate)
     from dancekit.dancefloor.clips import BENCHMARK, benchmark_clips
     from dancekit.dancefloor.scene import QUALITIES
 
     if quality not in QUALITIES:
         raise UsageError(f"--quality {quality} does not exist", hint=f"use one of {', '.join(QUALITIES)}")
     made = benchmark_clips(mocap=mocap, size=frame_size, quality=QUALITIES[quality], only=only or BENCHMARK)
+    made = [dataclasses.replace(clip, rate=frame_rate) for clip in made]
     _render(terminal, made, out, flow=flow, force=force, jobs=jobs)
 
 
@@ -207,6 +220,16 @@ def _even_size(text: str) -> tuple[int, int]:
     if width % 2 or height % 2 or min(width, height) < 32:
         raise UsageError(f"--size {text}: sides must be even and at least 32", hint="such as 512x512")
     return width, height
+
+
+def _frame_rate(text: str) -> Fraction:
+    try:
+        rate = Fraction(text)
+    except (ValueError, ZeroDivisionError):
+        raise UsageError(f"--rate {text} is no number", hint="such as 25, 12.5 or 30000/1001") from None
+    if not 1 <= rate <= 240:
+        raise UsageError(f"--rate {text} is not between 1 and 240")
+    return rate.limit_denominator(1001)
 
 
 def _render(terminal: Terminal, clips: list[Clip], out: Path, *, flow: bool, force: bool, jobs: int) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Collection
 from dataclasses import dataclass
+from fractions import Fraction
 from pathlib import Path
 
 import numpy as np
@@ -14,10 +15,12 @@ from dancekit.dancefloor.camera import Camera
 from dancekit.dancefloor.choreography import RANGE_X, choreograph, crossing
 from dancekit.dancefloor.dance import dance
 from dancekit.dancefloor.expression import with_face
+from dancekit.dancefloor.joints import FPS
 from dancekit.dancefloor.looks import PERSON_A, PERSON_B, PersonSpec
 from dancekit.dancefloor.mocap import FILES, read_recording, walk_along
 from dancekit.dancefloor.motion import Motion, face_camera, join
 from dancekit.dancefloor.people import draw_person
+from dancekit.dancefloor.rates import frames_at
 from dancekit.dancefloor.rig import Rig
 from dancekit.dancefloor.rooms import RoomSpec
 from dancekit.dancefloor.scene import QUALITIES, Quality
@@ -42,6 +45,7 @@ class Clip:
         quality: How well.
         seed: Of the sensor's noise.
         made_from: What the file says about its origin: seeds, kind, recordings.
+        rate: Frames a second that are rendered; motions have 25.
     """
 
     name: str
@@ -52,9 +56,10 @@ class Clip:
     quality: Quality
     seed: int
     made_from: dict[str, object]
+    rate: Fraction = Fraction(FPS)
 
     def __len__(self) -> int:
-        return len(self.motions[0])
+        return frames_at(len(self.motions[0]), self.rate)
 
 
 def people_clips(

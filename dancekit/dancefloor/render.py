@@ -21,6 +21,7 @@ from dancekit.dancefloor.jit import Floats
 from dancekit.dancefloor.joints import FPS, between
 from dancekit.dancefloor.motion import Motion
 from dancekit.dancefloor.person import Person
+from dancekit.dancefloor.rates import at_rate
 from dancekit.dancefloor.retarget import Performance, retarget
 from dancekit.dancefloor.rooms import Room
 from dancekit.dancefloor.scene import Scene, Stance
@@ -121,13 +122,13 @@ def render_clip(
         "credits": credits,
         **clip.made_from,
     }
-    truth = TruthRecorder(clip.camera, [person.height for person in stage.people], provenance)
+    truth = TruthRecorder(clip.camera, [person.height for person in stage.people], provenance, rate=clip.rate)
     setup = time.process_time() - began
     with VideoWriter(
         out / f"{clip.name}.mp4",
         size=clip.camera.size,
-        time_base=Fraction(1, FPS),
-        rate=Fraction(FPS),
+        time_base=1 / clip.rate,
+        rate=clip.rate,
         crf=CRF,
         force=force,
         metadata={"comment": credits},
@@ -156,7 +157,7 @@ def render_clip(
     truth.save(out / f"{clip.name}.npz")
     seconds = time.process_time() - began - setup
     return Rendered(
-        clip.name, len(clip), seconds, setup, max(foot_slide(each) for each in stage.performances)
+        clip.name, len(clip), seconds, setup, max(foot_slide(each, clip.rate) for each in stage.performances)
     )
 
 
@@ -167,7 +168,8 @@ class _Stage:
         self.quality = clip.quality
         self.people = [Person(spec) for spec in clip.people]
         self.performances = [
-            retarget(motion, person.rig) for motion, person in zip(clip.motions, self.people, strict=True)
+            at_rate(retarget(motion, person.rig), clip.rate)
+            for motion, person in zip(clip.motions, self.people, strict=True)
         ]
         room = Room(clip.room, clip.camera, samples=self.quality.room_samples, lights=self.quality.lights)
         self.scene = Scene(self.people, room, self.quality, seed=clip.seed)
@@ -213,14 +215,14 @@ def _moment(motion: Motion, frame: int, offset: float) -> tuple[Floats, Floats]:
     return rotations, motion.root[frame] + (motion.root[other] - motion.root[frame]) * share
 
 
-def foot_slide(performance: Performance) -> float:
+def foot_slide(performance: Performance, rate: Fraction = Fraction(FPS)) -> float:
     """90th percentile of the horizontal speed of a planted sole's ball or heel, metres a second."""
     worst = 0.0
     for k in range(2):
         both = performance.contact[1:, k] & performance.contact[:-1, k]
         if both.any():
             moves = np.linalg.norm(np.diff(performance.soles[k, :, :2, :2], axis=0), axis=-1).min(1)
-            worst = max(worst, float(np.percentile(moves[both], 90)) * FPS)
+            worst = max(worst, float(np.percentile(moves[both], 90)) * float(rate))
     return worst
 
 

@@ -9,6 +9,7 @@ import io
 import json
 import zipfile
 from dataclasses import dataclass, field
+from fractions import Fraction
 from pathlib import Path
 
 import numpy as np
@@ -71,11 +72,13 @@ class TruthRecorder:
         camera: Of the clip.
         heights: P heights, metres.
         provenance: Written into the file as JSON.
+        rate: Frames a second.
     """
 
     camera: Camera
     heights: list[float]
     provenance: dict[str, object]
+    rate: Fraction = Fraction(FPS)
     _keypoints: list[Floats] = field(default_factory=list)
     _places: list[Floats] = field(default_factory=list)
     _visible: list[NDArray[np.uint8]] = field(default_factory=list)
@@ -139,7 +142,7 @@ class TruthRecorder:
             "face": stacked(self._faces, np.float32),
             "gaze": stacked(self._gazes, np.float32),
             "face_names": np.array(ACTIONS),
-            "fps": np.array(float(FPS)),
+            "fps": np.array(float(self.rate)),
             "camera_eye": self.camera.eye,
             "camera_R": self.camera.rotation,
             "camera_f": np.array(self.camera.focal),
@@ -173,6 +176,7 @@ class ClipTruth:
         camera: Of the clip.
         provenance: How it was made; empty for files of the prototype.
         flow: `flow_bits`, `flow_moves`, `flow_seen` of all frames, or None.
+        rate: Frames a second.
     """
 
     path: Path
@@ -184,6 +188,7 @@ class ClipTruth:
     camera: Camera
     provenance: dict[str, object]
     flow: tuple[NDArray[np.uint8], NDArray[np.int16], Bools] | None
+    rate: float = float(FPS)
 
     @property
     def people(self) -> int:
@@ -262,4 +267,5 @@ class ClipTruth:
             ),
             provenance=json.loads(str(data["provenance"])) if "provenance" in data else {},
             flow=flow,
+            rate=float(np.asarray(data.get("fps", np.array(float(FPS))), float)),
         )

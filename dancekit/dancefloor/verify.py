@@ -11,7 +11,6 @@ import numpy as np
 from numpy.typing import NDArray
 
 from dancekit.dancefloor.jit import Bools, Singles
-from dancekit.dancefloor.joints import FPS
 from dancekit.dancefloor.keypoints import NAMES
 from dancekit.dancefloor.truth import VISIBLE, ClipTruth
 from dancekit.data.progress import Progress, silent
@@ -185,7 +184,7 @@ def _slide(truth: ClipTruth) -> float | None:
     speeds = []
     for k, side in enumerate(("left", "right")):
         ends = [NAMES.index(f"{side}_{part}") for part in ("heel", "big_toe")]
-        moves = np.linalg.norm(np.diff(truth.places[:, :, ends, :2], axis=0), axis=-1).min(-1) * FPS
+        moves = np.linalg.norm(np.diff(truth.places[:, :, ends, :2], axis=0), axis=-1).min(-1) * truth.rate
         speeds.append(moves[truth.contact[1:, :, k] & truth.contact[:-1, :, k]])
     planted = np.concatenate(speeds)
     return float(np.percentile(planted, 90)) if len(planted) else None
