@@ -18,6 +18,9 @@ Process: TypeAlias = "subprocess.Popen[bytes]"
 PROGRAM = (sys.executable, "-P", "-m", "dancekit.cli.batch_child")
 """`-P`: a file called like a module, in the manifest's folder, is not imported."""
 
+POLL = 0.1
+"""Seconds between two looks at the process."""
+
 GRACE = 120.0
 """Seconds that a training has to finish its step and keep what is trained, after SIGTERM."""
 
@@ -92,7 +95,8 @@ def execute(attempt: Attempt, started: Callable[[Process], None] | None = None) 
         try:
             if started is not None:
                 started(process)
-            code = process.wait()
+            while (code := process.poll()) is None:
+                time.sleep(POLL)  # not in wait(): what Ray raises here to cancel would not be noticed
         except BaseException:  # the batch was stopped: ray.cancel, or Ctrl-C
             end(process)
             raise

@@ -106,7 +106,9 @@ class RayPool:
         for each in self._running:
             self._ray.cancel(each, force=False)
         if self._running:
-            self._ray.wait(list(self._running), num_returns=len(self._running), timeout=END)
+            _, left = self._ray.wait(list(self._running), num_returns=len(self._running), timeout=END)
+            for each in left:
+                self._ray.cancel(each, force=True)
         self._running.clear()
 
     def close(self) -> None:
