@@ -22,7 +22,7 @@ from pathlib import Path
 from typing import Any
 
 ROOT = Path(__file__).parents[2]
-LANGUAGES = {"bash", "python", "yaml", "toml", "json", "text", "console"}
+LANGUAGES = {"bash", "python", "yaml", "toml", "json", "text", "console", "csv"}
 SHELL = {"cd", "cp", "docker", "export", "git", "hf", "lint-imports", "mkdir", "mkdocs", "mypy", "npm"}
 SHELL |= {".", "python", "python3.11", "ruff", "tar", "tensorboard", "unzip", "curl"}
 """Programs of which nothing is known here but that they exist."""
@@ -139,6 +139,8 @@ def check_dancekit(words: list[str], folder: Path) -> None:
     command = load_command(name)
     inside = getattr(command, "commands", None)
     if inside:
+        if not rest and getattr(command, "invoke_without_command", False):
+            return
         assert rest, f"dancekit {name} needs a command of its own"
         name, *rest = rest
         assert name in inside, f"there is no {name} in {command.name}"
@@ -201,6 +203,7 @@ def check_yaml(text: str, folder: Path) -> None:
     from ruamel.yaml import YAML
 
     from dancekit.ablation.matrix import load_matrix
+    from dancekit.batch.manifest import read_manifest
     from dancekit.config import load_recipe
 
     data = YAML(typ="safe", pure=True).load(text)
@@ -210,5 +213,7 @@ def check_yaml(text: str, folder: Path) -> None:
     path.write_text(text, "utf-8")
     if "arms" in data:
         load_matrix(path)
+    elif "jobs" in data:
+        read_manifest(path)
     elif "metrics" not in data:
         load_recipe(path)
