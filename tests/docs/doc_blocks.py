@@ -109,7 +109,8 @@ def check_command(words: list[str], folder: Path) -> None:
         ]
         assert not unknown, f"{rest[0]} has no {', '.join(unknown)}"
     elif program == "accelerate":
-        assert rest[0] == "launch" and rest[(at := rest.index("-m")) + 1] == "dancekit", "accelerate launch -m dancekit"
+        at = rest.index("-m")
+        assert rest[0] == "launch" and rest[at + 1] == "dancekit", "accelerate launch -m dancekit"
         check_dancekit(rest[at + 2 :], folder)
     elif program in ("pip", "mpvenv/bin/pip"):
         named = {
@@ -200,6 +201,7 @@ def check_yaml(text: str, folder: Path) -> None:
     from ruamel.yaml import YAML
 
     from dancekit.ablation.matrix import load_matrix
+    from dancekit.batch.manifest import read_manifest
     from dancekit.config import load_recipe
 
     data = YAML(typ="safe", pure=True).load(text)
@@ -209,5 +211,7 @@ def check_yaml(text: str, folder: Path) -> None:
     path.write_text(text, "utf-8")
     if "arms" in data:
         load_matrix(path)
+    elif "jobs" in data:
+        read_manifest(path)
     elif "metrics" not in data:
         load_recipe(path)
