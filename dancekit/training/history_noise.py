@@ -18,6 +18,9 @@ from dancekit.config.schema import HistoryNoise
 _STREAM = 0x5EED
 """Keeps these draws apart from those of clips and of dropout."""
 
+_STRIDE = 0x9E3779B97F4A7C15
+"""From one batch's seed to the next: odd, so that none meets another (Weyl's sequence)."""
+
 
 class Disturbance:
     """Disturbs painted frames of one step, each by strengths of its own; the same step, the same draws.
@@ -31,7 +34,12 @@ class Disturbance:
 
     def __init__(self, settings: HistoryNoise, *, seed: int, step: int, scale: float = 1.0) -> None:
         self._settings, self._scale = settings, scale
-        self._rng = torch.Generator().manual_seed((seed * 1_000_003 + step) * 65_537 + _STREAM)
+        self._seed = ((seed * 1_000_003 + step) * 65_537 + _STREAM) % 2**64
+        self._rng = torch.Generator().manual_seed(self._seed)
+
+    def begin(self, clip: int) -> None:
+        """Draw for the batch that begins with that clip of the step, whichever process it is in."""
+        self._rng.manual_seed((self._seed + clip * _STRIDE) % 2**64)
 
     def __call__(self, images: Tensor) -> Tensor:
         """(B, 3, H, W) to the same, with gradient; one draw of strengths for the batch."""

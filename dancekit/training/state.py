@@ -67,6 +67,7 @@ class TrainingState:
         self.data = data
         self.device = device
         self.processes = processes
+        self._disturbs: Disturbance | None = None
         self._shares = processes.shares(recipe.train.batch, recipe.train.accumulate)
         self.step = 0
         self.painting: PaintingParts = build_painting(recipe, data.target.skeleton, device)
@@ -385,7 +386,8 @@ class TrainingState:
         if is_idle(settings.history_noise):
             return None
         scale = batches[0].conditions.shape[-1] / self.recipe.size[0]
-        return Disturbance(settings.history_noise, seed=settings.seed, step=self.step, scale=scale)
+        self._disturbs = Disturbance(settings.history_noise, seed=settings.seed, step=self.step, scale=scale)
+        return self._disturbs
 
     # ---- what is judged ------------------------------------------------------------------------------------
 
@@ -520,9 +522,11 @@ class TrainingState:
     def _seeded(
         self, judge: Callable[[Batch], list[Judgement]], number: int, batch: Batch
     ) -> list[Judgement]:
-        """Judge one batch of a step, with random draws (dropout) that do not depend on which process it is in."""
+        """Judge one batch of a step; random draws (dropout, noise) do not depend on which process it is in."""
         if first := self._shares[min(number, len(self._shares) - 1)][0] % 2048:
             torch.manual_seed(self.recipe.train.seed * 1_000_003 + self.step + (first << 53))
+            if self._disturbs is not None:
+                self._disturbs.begin(first)
         return judge(batch)
 
     def _learn(

@@ -25,6 +25,10 @@ CASES: dict[str, tuple[list[str], Stage]] = {
     "some of both": (["train.batch=2", "train.accumulate=2"], BODY),
     "discriminator first": (["train.batch=2", "train.order=discriminator_first"], BODY),
     "dropout": (["train.accumulate=2", "generator=unet", "generator.depth=4", "generator.ngf=4"], BODY),
+    "history noise": (
+        ["train.accumulate=2", "train.history_noise={blur: 2, shift: 3, noise: 0.2}"],
+        BODY,
+    ),
     "batch norm": (["train.accumulate=2", "generator.norm=batch"], BODY),
     "a loss now and then": (
         [
