@@ -24,7 +24,18 @@ from typing import Any
 ROOT = Path(__file__).parents[2]
 LANGUAGES = {"bash", "python", "yaml", "toml", "json", "text", "console", "csv"}
 SHELL = {"cd", "cp", "docker", "export", "git", "hf", "lint-imports", "mkdir", "mkdocs", "mypy", "npm"}
-SHELL |= {".", "python", "python3.11", "ruff", "tar", "tensorboard", "unzip", "curl"}
+SHELL |= {
+    ".",
+    "python",
+    "python3.11",
+    "ruff",
+    "tar",
+    "tensorboard",
+    "unzip",
+    "curl",
+    "towncrier",
+    "tools/check_release.sh",
+}
 """Programs of which nothing is known here but that they exist."""
 _FENCE = re.compile(
     r"^(?P<indent> *)```(?P<language>[\w-]*)[^\n]*\n(?P<body>.*?)^(?P=indent)```", re.S | re.M

@@ -1,9 +1,10 @@
-"""What is in the wheel: the code, the data under `dancekit/_data`, the licence, and nothing else."""
+"""What is in wheel and sdist: the code, the data under `dancekit/_data`, the licence, and nothing else."""
 
 from __future__ import annotations
 
 import subprocess
 import sys
+import tarfile
 import zipfile
 from collections.abc import Iterator
 from pathlib import Path
@@ -35,6 +36,30 @@ def tracked(root: Path, folder: str) -> set[str]:
         for path in (root / folder).rglob("*")
         if path.is_file() and "__pycache__" not in path.parts
     }
+
+
+def test_the_wheel_is_not_large(wheel: zipfile.ZipFile) -> None:
+    assert sum(each.compress_size for each in wheel.infolist()) < 60_000_000
+
+
+def test_the_sdist_can_build_and_test_itself(root: Path, tmp_path: Path) -> None:
+    done = subprocess.run(
+        [sys.executable, "-m", "hatchling", "build", "-t", "sdist", "-d", str(tmp_path)],
+        cwd=root,
+        capture_output=True,
+        text=True,
+        timeout=300,
+    )
+    assert done.returncode == 0, done.stderr
+    (built,) = tmp_path.glob("dancekit-*.tar.gz")
+    with tarfile.open(built) as archive:
+        names = {name.partition("/")[2] for name in archive.getnames()}
+    assert built.stat().st_size < 60_000_000
+    assert {"pyproject.toml", "README.md", "LICENSE", "CHANGELOG.md", "CITATION.cff", "mkdocs.yml"} <= names
+    for folder in ("dancekit", "recipes", "zoo", "docs", "tests", "tools", "benchmarks"):
+        assert tracked(root, folder) <= names
+    assert not [name for name in names if name.endswith((".pyc", ".part", ".pkl", ".pt", ".pth"))]
+    assert not [name for name in names if name.partition("/")[0] in (".git", "runs", "site", "demo", "venv")]
 
 
 def test_the_wheel_holds_all_code_and_data(wheel: zipfile.ZipFile, root: Path) -> None:
