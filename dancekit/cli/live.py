@@ -16,9 +16,12 @@ from dancekit.cli.dancers import find_dancer
 from dancekit.cli.interrupt import TERMINATED
 from dancekit.cli.options import (
     Device,
+    Int8,
     Json,
     Overrides,
     Quiet,
+    Runner,
+    Threads,
     Verbose,
     check_output,
     check_overrides,
@@ -97,6 +100,9 @@ def live(
     ] = None,
     force: Annotated[bool, typer.Option("--force", help="Replace what is at --record already.")] = False,
     device: Device = "auto",
+    runner: Runner = "torch",
+    int8: Int8 = False,
+    threads: Threads = None,
     as_json: Json = False,
     verbose: Verbose = 0,
     quiet: Quiet = False,
@@ -114,6 +120,7 @@ def live(
       dancekit live --dancer demo --source dance.mp4 --side-by-side
       dancekit live --dancer demo --record show.mp4
       dancekit live --dancer demo --serve 8000
+      dancekit live --dancer demo --runner openvino pose.model=lite
       dancekit live --dancer demo --source dance.mp4 --headless --json
     """
     terminal = Terminal(verbose=verbose, quiet=quiet, as_json=as_json)
@@ -136,6 +143,7 @@ def live(
 
     from dancekit.live import LiveOptions, run_live
     from dancekit.live.shots import SystemClock
+    from dancekit.runners.threads import use_threads
     from dancekit.transfer import Dancer
 
     options = LiveOptions(
@@ -154,7 +162,7 @@ def live(
     with ExitStack() as stack:
         screen = stack.enter_context(choose_screen(terminal, headless=headless, serve=serve))
         camera = stack.enter_context(choose_source(source, clock, mirror=mirror))
-        loaded = Dancer.load(path, device=device)
+        loaded = Dancer.load(path, device=device, runner=runner, threads=use_threads(threads), int8=int8)
         ended = stack.enter_context(_Ended())
         result = run_live(loaded, camera, screen=screen, options=options, clock=clock)
     _say(terminal, result)

@@ -11,7 +11,7 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
-from dancekit.build import build_filters, build_normalizer, build_pose, create
+from dancekit.build import build_filters, build_normalizer, create
 from dancekit.config import Component, Recipe
 from dancekit.contracts import CausalFilter, Filter
 from dancekit.errors import UsageError
@@ -83,7 +83,7 @@ class Looker:
     ) -> None:
         self._dancer, self._source, self._clock, self._pace = dancer, source, clock, pace
         self._filters = causal_filters(recipe, given=filters_given)
-        self._backend = build_pose(recipe, dancer.painter.device)
+        self._backend = dancer.pose_backend(recipe)
         self.calibration = Calibration(
             build_normalizer(_unlocked(recipe.normalizer)),
             dancer.target,

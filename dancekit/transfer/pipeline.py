@@ -23,7 +23,7 @@ from dancekit.build import (
     resolve_device,
 )
 from dancekit.config import Component, Recipe, override_recipe
-from dancekit.contracts import Runner
+from dancekit.contracts import PoseBackend, Runner
 from dancekit.dancer import (
     DancerInfo,
     check_versions,
@@ -134,6 +134,10 @@ class Dancer:
         """What the target did in its training clip: a pose far from all of that is painted badly."""
         return PoseRange(self.target)
 
+    def pose_backend(self, recipe: Recipe) -> PoseBackend:
+        """The recipe's pose backend, computed where the dancer is and by the same runner."""
+        return build_pose(recipe, self._device, self._runner)
+
     def poses_of(
         self,
         source: str | os.PathLike[str],
@@ -184,7 +188,7 @@ class Dancer:
             if key not in known:
                 known[key] = track_person(
                     source,
-                    build_pose(recipe, self._device, self._runner),
+                    self.pose_backend(recipe),
                     recipe.pose,
                     person=person,
                     progress=progress,
