@@ -269,7 +269,12 @@ def _warnings(report: Mapping[str, Any]) -> list[str]:
     devices, disk = report.get("devices", {}), report.get("disk", {})
     versions = {**report.get("libraries", {}), **report.get("cv2", {})}
     build = devices.get("cuda build") or ""
-    found = known_bad(versions, cuda_build=build, cuda_found=bool(devices.get("cuda")))
+    found = known_bad(
+        versions,
+        cuda_build=build,
+        nvidia=shutil.which("nvidia-smi") is not None,
+        cuda_found=bool(devices.get("cuda")),
+    )
     for place in ("cache", "here"):
         free = disk.get(f"{place} GB free")
         if free is not None and free < LITTLE_SPACE:

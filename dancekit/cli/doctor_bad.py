@@ -18,13 +18,18 @@ LITTLE_SPACE = 2.0
 
 
 def known_bad(
-    versions: Mapping[str, str | None], *, cuda_build: str = "", cuda_found: bool = False
+    versions: Mapping[str, str | None],
+    *,
+    cuda_build: str = "",
+    nvidia: bool = False,
+    cuda_found: bool = False,
 ) -> list[str]:
     """One line for each, with the remedy.
 
     Args:
         versions: Of distributions; None or absent if one is not installed.
         cuda_build: The version of CUDA that torch was built for; "" if for none.
+        nvidia: Whether the machine has a driver of NVIDIA.
         cuda_found: Whether torch sees a GPU.
     """
     there = {name: version for name, version in versions.items() if version}
@@ -47,10 +52,11 @@ def known_bad(
             f"torchvision {there['torchvision']} was built for torch 2.{vision[1] - 15}, not for {there['torch']} "
             f"(pip install 'torchvision==0.{torch[1] + 15}.*')"
         )
-    if cuda_build and not cuda_found:
+    if nvidia and not cuda_found:
+        build = f"is built for CUDA {cuda_build} and" if cuda_build else "is built for CPUs alone and"
         found.append(
-            f"torch is built for CUDA {cuda_build} and finds no GPU: everything runs on the CPU "
-            "(nvidia-smi shows whether the driver works)"
+            f"there is a driver of NVIDIA, and torch {build} finds no GPU: everything runs on the CPU "
+            "(nvidia-smi shows whether the driver works; pytorch.org says which torch goes with it)"
         )
     return found
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import base64
 import json
 import re
+from typing import Any
 
 import numpy as np
 import pytest
@@ -88,10 +89,11 @@ def test_the_tiny_network_is_what_it_is_said_to_be() -> None:
         ({"opencv-python": "4.10.0", "opencv-contrib-python": "4.12.0"}, {}, "the same module cv2"),
         ({"onnxruntime": "1.20", "onnxruntime-gpu": "1.20"}, {}, "the GPU may be left out"),
         ({"torch": "2.6.0+cpu", "torchvision": "0.20.1"}, {}, r"built for torch 2.5, not for 2.6.0\+cpu"),
-        ({"torch": "2.6.0"}, {"cuda_build": "12.4"}, "CUDA 12.4 and finds no GPU"),
+        ({"torch": "2.6.0"}, {"cuda_build": "12.4", "nvidia": True}, "built for CUDA 12.4 and finds no GPU"),
+        ({"torch": "2.6.0"}, {"nvidia": True}, "built for CPUs alone"),
     ],
 )
-def test_known_bad(versions: dict[str, str | None], more: dict[str, str], words: str) -> None:
+def test_known_bad(versions: dict[str, str | None], more: dict[str, Any], words: str) -> None:
     (line,) = known_bad(versions, **more)
     assert re.search(words, line) and line.endswith(")")
 
@@ -105,7 +107,8 @@ def test_what_is_fine_is_not_complained_of() -> None:
         "torch": "2.6.0+cu124",
         "torchvision": "0.21.0+cu124",
     }
-    assert known_bad(versions, cuda_build="12.4", cuda_found=True) == []
+    assert known_bad(versions, cuda_build="12.4", nvidia=True, cuda_found=True) == []
+    assert known_bad(versions, cuda_build="12.4") == []
 
 
 def test_a_warning_is_no_failure(cli: Cli, monkeypatch: pytest.MonkeyPatch) -> None:
