@@ -7,7 +7,7 @@ from typing import Annotated, Any
 import typer
 
 from dancekit.cli.console import Terminal
-from dancekit.cli.options import Json, Quiet, Verbose
+from dancekit.cli.options import Json, Quiet, Verbose, complete_kind
 from dancekit.errors import DancekitError, UnknownName
 
 RECIPES, PROTOCOLS, ABLATIONS, MOTIONS = "recipes", "protocols", "ablations", "motions"
@@ -19,6 +19,7 @@ def ls(
         typer.Argument(
             metavar="KIND|recipes|protocols|ablations|motions",
             help="Only these: pose, filter, generator, ..., recipes, protocols, ablations or motions.",
+            autocompletion=complete_kind,
         ),
     ] = None,
     as_json: Json = False,

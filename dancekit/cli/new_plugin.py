@@ -8,13 +8,19 @@ from typing import Annotated
 import typer
 
 from dancekit.cli.console import Terminal
-from dancekit.cli.options import Json, Quiet, Verbose
+from dancekit.cli.options import Json, Quiet, Verbose, complete_kind
 
 
 def new_plugin(
     name: Annotated[str, typer.Argument(metavar="NAME", help="What recipes will call the component.")],
     kind: Annotated[
-        str, typer.Option("--kind", metavar="KIND", help="pose, filter, ..., metric: dancekit ls lists them.")
+        str,
+        typer.Option(
+            "--kind",
+            metavar="KIND",
+            help="pose, filter, ..., metric: dancekit ls lists them.",
+            autocompletion=complete_kind,
+        ),
     ],
     out: Annotated[
         Path | None, typer.Option("--out", metavar="DIR", help="A new folder; dancekit-NAME if not given.")

@@ -49,9 +49,30 @@ Verbose = Annotated[
     ),
 ]
 Quiet = Annotated[bool, typer.Option("--quiet", "-q", help="Say nothing but errors.")]
+
+
+def complete_recipe(incomplete: str) -> list[str]:
+    """Packaged recipes, for the shell's tab key."""
+    from dancekit.config import recipe_names
+
+    return [name for name in recipe_names() if name.startswith(incomplete)]
+
+
+def complete_kind(incomplete: str) -> list[str]:
+    """Kinds of components, for the shell's tab key."""
+    from dancekit.registry import kinds
+
+    return [kind for kind in kinds() if kind.startswith(incomplete)]
+
+
 RecipeName = Annotated[
     str,
-    typer.Option("--recipe", metavar="NAME|FILE", help="A packaged recipe (dancekit ls recipes), or a file."),
+    typer.Option(
+        "--recipe",
+        metavar="NAME|FILE",
+        help="A packaged recipe (dancekit ls recipes), or a file.",
+        autocompletion=complete_recipe,
+    ),
 ]
 Overrides = Annotated[
     list[str] | None,

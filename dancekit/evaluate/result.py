@@ -6,7 +6,11 @@ import json
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    import numpy as np
+    from numpy.typing import NDArray
 
 FORMAT = 1
 """Of the JSON that `save` writes; grows when a reader would have to know."""
@@ -138,6 +142,57 @@ class Evaluation:
                 },
             }
         )
+
+    def save(self, folder: Path) -> Path:
+        """Write `evaluation.json` and both tables of scores into a folder, and return the first.
+
+        Raises:
+            OutputExists: There is such a file already.
+            DancekitError: The disk is full, or the place cannot be written to.
+        """
+        from dancekit.errors import OutputExists
+        from dancekit.evaluate.output import JSON, write_evaluation
+
+        if (folder / JSON).exists():
+            raise OutputExists(folder / JSON)
+        folder.mkdir(parents=True, exist_ok=True)
+        write_evaluation(self, folder)
+        return folder / JSON
+
+    def plot(self, *, metric: str = "psnr") -> NDArray[np.uint8]:
+        """A metric of the result, frame by frame: a panel a region, (H, W, 3) uint8 RGB.
+
+        Raises:
+            UsageError: It was not measured frame by frame.
+        """
+        from dancekit.errors import UsageError
+        from dancekit.training.curves import draw_curves
+
+        scores = {
+            f"{score.metric} {score.region}": score.per_frame
+            for score in self.variants[0].scores
+            if metric in (score.metric, score.metric.partition("@")[0]) and score.per_frame
+        }
+        if not scores:
+            known = {score.metric.partition("@")[0] for score in self.variants[0].scores if score.per_frame}
+            raise UsageError(
+                f"there is no {metric} frame by frame", hint=f"there is {', '.join(sorted(known))}"
+            )
+        records = [
+            {"step": frame}
+            | {name: values[frame] for name, values in scores.items() if values[frame] is not None}
+            for frame in range(self.frames)
+        ]
+        return draw_curves(records, axis="frame")
+
+    def _repr_html_(self) -> str:
+        """What a notebook shows: the table of scores."""
+        from dancekit.evaluate.tables import score_table
+        from dancekit.types.notebook import table_html
+
+        head, rows = score_table(self)
+        title = f"{self.protocol.get('name', '')}: {self.frames} frames of {self.size[0]}x{self.size[1]}"
+        return table_html(title, head, rows)
 
     @classmethod
     def load(cls, path: Path) -> Evaluation:

@@ -20,6 +20,7 @@ _USES = {
     "metric": "dancekit evaluate fake.mp4 real.mp4 --protocol {document}",
     "filter": "dancekit pose me.mp4 --out me.npz --recipe {document}",
     "normalizer": "dancekit retarget dance.mp4 me.mp4 normalizer={name}",
+    "runner": "dancekit transfer dance.mp4 --dancer demo --runner {name}",
 }
 _TRAIN = "dancekit train --target me.mp4 --recipe {document}"
 
@@ -53,7 +54,9 @@ class Plugin:
 
     @property
     def document(self) -> str:
-        """The recipe (of a metric: the protocol) that uses it, a path in the package's folder."""
+        """The recipe (of a metric: the protocol) that uses it, a path in its folder; "" of a runner, which has none."""
+        if self.kind == "runner":
+            return ""
         return f"{'protocols' if self.kind == 'metric' else 'recipes'}/{self.name}.yaml"
 
     def words(self) -> dict[str, Any]:
@@ -73,6 +76,7 @@ class Plugin:
 
     def files(self) -> dict[str, str]:
         """Paths in the new folder, and the template of each."""
+        document = {self.document: f"{self.kind}/recipe.yaml"} if self.document else {}
         return {
             "pyproject.toml": "common/pyproject.toml",
             "README.md": "common/README.md",
@@ -83,7 +87,7 @@ class Plugin:
             f"src/{self.package}/{self.name}.py": f"{self.kind}/component.py",
             f"tests/test_{self.name}.py": f"{self.kind}/test_component.py",
             "tests/test_contract.py": "common/test_contract.py",
-            self.document: f"{self.kind}/recipe.yaml",
+            **document,
         }
 
 

@@ -26,6 +26,7 @@ _SUITES = {
     "face": "faces",
     "augmentation": "augmentations",
     "metric": "metrics",
+    "runner": "runners",
 }
 
 

@@ -20,11 +20,14 @@ SKELETON = "blazepose_33"
 SIZE = (96, 64)
 """(W, H) of example pictures: not square, so that mixed-up axes are seen."""
 
+FACE_SIZE = (160, 128)
+"""The same for faces, which are a small part of a person."""
+
 CHANNELS = 3
 """C of example condition images."""
 
 WIRED: dict[str, tuple[str, ...]] = {
-    "pose": ("device",),
+    "pose": ("device", "runner"),
     "filter": (),
     "normalizer": (),
     "renderer": ("skeleton", "size", "device"),
@@ -34,9 +37,10 @@ WIRED: dict[str, tuple[str, ...]] = {
     "background": (),
     "reference": (),
     "temporal": ("condition_channels",),
-    "face": ("condition_channels", "size"),
+    "face": ("condition_channels", "size", "draw"),
     "augmentation": (),
     "metric": ("device", "rate"),
+    "runner": ("threads", "cache"),
 }
 """What `dancekit.build` (and an evaluation, for metrics) gives to the constructors of each kind."""
 
@@ -114,15 +118,25 @@ def _examples(kind: str) -> dict[str, Any]:
     examples: dict[str, Any] = {
         "device": "cpu",
         "skeleton": get_skeleton(SKELETON),
-        "size": SIZE,
+        "size": FACE_SIZE if kind == "face" else SIZE,
         "in_channels": CHANNELS,
         "out_channels": 3,
         "condition_channels": CHANNELS,
         "rate": 25.0,
         "frames": 1,
+        "runner": None,
+        "draw": _draw,
+        "threads": 1,
+        "cache": None,
         "pose_network": _pose_network,
     }
     return {name: examples[name] for name in WIRED[kind]}
+
+
+def _draw(size: tuple[int, int]) -> Any:
+    from dancekit.build import create
+
+    return create("renderer", "sticks", skeleton=get_skeleton(SKELETON), size=size, device="cpu")
 
 
 def _pose_network(model: Any) -> Any:

@@ -49,8 +49,8 @@ def smooth(values: NDArray[Any], share: float = 0.05) -> NDArray[Any]:
     return np.asarray((total[high] - total[low]) / (high - low))
 
 
-def draw_curves(records: Sequence[Mapping[str, Any]]) -> NDArray[np.uint8]:
-    """All terms as one picture, (H, W, 3) uint8; each value faint, a running mean over it."""
+def draw_curves(records: Sequence[Mapping[str, Any]], *, axis: str = "step") -> NDArray[np.uint8]:
+    """All terms as one picture, (H, W, 3) uint8; each value faint, a running mean over it; `axis` names `step`."""
     terms = terms_of(records)
     columns = min(COLUMNS, max(1, len(terms)))
     rows = max(1, math.ceil(len(terms) / columns))
@@ -60,7 +60,7 @@ def draw_curves(records: Sequence[Mapping[str, Any]]) -> NDArray[np.uint8]:
         draw.text((MARGIN[0], MARGIN[1]), "nothing logged yet", INK, font=ImageFont.load_default(14))
     for number, (name, (steps, values)) in enumerate(terms.items()):
         corner = (number % columns * PANEL[0], number // columns * PANEL[1])
-        _panel(draw, corner, name, steps, values)
+        _panel(draw, corner, name, steps, values, axis)
     return np.asarray(sheet, np.uint8)
 
 
@@ -74,7 +74,12 @@ def save_curves(path: Path, records: Sequence[Mapping[str, Any]]) -> None:
 
 
 def _panel(
-    draw: ImageDraw.ImageDraw, corner: tuple[int, int], name: str, steps: NDArray[Any], values: NDArray[Any]
+    draw: ImageDraw.ImageDraw,
+    corner: tuple[int, int],
+    name: str,
+    steps: NDArray[Any],
+    values: NDArray[Any],
+    axis: str,
 ) -> None:
     left, top = corner[0] + MARGIN[0], corner[1] + MARGIN[1]
     right, bottom = corner[0] + PANEL[0] - MARGIN[2], corner[1] + PANEL[1] - MARGIN[3]
@@ -100,5 +105,5 @@ def _panel(
     for value, y in ((high, top), (low, bottom - 11)):
         draw.text((corner[0] + 6, y), f"{value:.3g}", INK, font=small)
     draw.text((left, bottom + 6), f"{first:.0f}", INK, font=small)
-    text = f"step {last:.0f}"
+    text = f"{axis} {last:.0f}"
     draw.text((right - draw.textlength(text, font=small), bottom + 6), text, INK, font=small)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import logging
 import os
 from collections.abc import Callable, Iterator, Mapping
@@ -11,9 +12,13 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
+import numpy as np
+from numpy.typing import NDArray
+
 from dancekit.config import Recipe, load_recipe
 from dancekit.dancer import DancerInfo, Subject, component_ids
 from dancekit.data.progress import Progress, silent
+from dancekit.data.results import copy_file
 from dancekit.model import Painter
 from dancekit.training.chain import train_chain
 from dancekit.training.checkpoint import list_checkpoints, load_checkpoint
@@ -25,6 +30,7 @@ from dancekit.training.save import Saver
 from dancekit.training.start import start_from as take_over
 from dancekit.training.state import TrainingState
 from dancekit.training.watch import Diverged, LossWatch
+from dancekit.types.notebook import facts_html
 
 _LOG = logging.getLogger(__name__)
 
@@ -44,6 +50,26 @@ class TrainResult:
     dancer: Path
     steps: int
     finished: bool
+
+    def plot(self) -> NDArray[np.uint8]:
+        """How the losses went: (H, W, 3) uint8 RGB."""
+        from dancekit.training.curves import draw_curves
+
+        lines = (self.run / "metrics.jsonl").read_text(encoding="utf-8").splitlines()
+        return draw_curves([json.loads(line) for line in lines])
+
+    def save(self, path: str | os.PathLike[str], *, force: bool = False) -> Path:
+        """Copy the dancer file.
+
+        Raises:
+            OutputExists: There is such a file, and `force` is off.
+        """
+        return copy_file(self.dancer, path, force=force)
+
+    def _repr_html_(self) -> str:
+        state = "finished" if self.finished else "stopped early"
+        rows = [("dancer", self.dancer), ("run", self.run), ("steps", f"{self.steps}, {state}")]
+        return facts_html("TrainResult", rows, [self.plot()])
 
 
 def never() -> bool:

@@ -11,6 +11,7 @@ from __future__ import annotations
 import hashlib
 import json
 import logging
+import os
 import time
 from collections.abc import Iterator, Sequence
 from contextlib import ExitStack
@@ -33,6 +34,7 @@ from dancekit.data.files import write_whole
 from dancekit.data.masks import MaskTrack
 from dancekit.data.poses import WHOLE
 from dancekit.data.progress import Progress, silent
+from dancekit.data.results import copy_file
 from dancekit.errors import OutputExists, UsageError, VideoError
 from dancekit.history import History
 from dancekit.model import Painted
@@ -44,6 +46,7 @@ from dancekit.transfer.options import TransferOptions
 from dancekit.transfer.resume import Parts, Past
 from dancekit.transfer.stages import Pipeline
 from dancekit.types import PoseSequence, VideoInfo
+from dancekit.types.notebook import facts_html
 from dancekit.video import probe, read_frames
 from dancekit.video.codecs import choose_codec
 from dancekit.video.output import (
@@ -86,6 +89,39 @@ class TransferResult:
     missing: int
     fitted: dict[str, Any]
     coverage: Coverage
+
+    def plot(self, frame: int | None = None) -> NDArray[np.uint8]:
+        """One painted frame.
+
+        Args:
+            frame: Its number; the one in the middle if None.
+
+        Returns:
+            (H, W, 3) uint8 RGB.
+        """
+        number = self.frames // 2 if frame is None else frame
+        if not self.out.is_file():
+            raise UsageError(f"{self.out} is no video", hint="pictures of a folder are opened one by one")
+        for found in read_frames(self.out, start=number, stop=number + 1):
+            return found.rgb
+        raise UsageError(f"{self.out} has no frame {number}", hint=f"it has {self.frames}")
+
+    def save(self, path: str | os.PathLike[str], *, force: bool = False) -> Path:
+        """Copy the video.
+
+        Raises:
+            OutputExists: There is such a file, and `force` is off.
+        """
+        return copy_file(self.out, path, force=force)
+
+    def _repr_html_(self) -> str:
+        fitted = [
+            (f"fitted: {key}", value)
+            for key, value in self.fitted.items()
+            if isinstance(value, int | float | str)
+        ]
+        rows = [("video", self.out), ("frames", self.frames), ("without a person", self.missing), *fitted]
+        return facts_html("TransferResult", rows, [self.plot()] if self.out.is_file() and self.frames else [])
 
 
 @dataclass(eq=False)

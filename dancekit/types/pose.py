@@ -242,3 +242,16 @@ class PoseSequence:
             centre = tuple(int(v) for v in np.round(self.xy[frame, joint]))
             cv2.circle(picture, centre, thickness + 1, (255, 255, 255), -1, cv2.LINE_AA)
         return picture
+
+    def _repr_html_(self) -> str:
+        """What a notebook shows: the facts, and four frames."""
+        from dancekit.types.notebook import facts_html
+
+        rows = [
+            ("frames", f"{len(self)} at {self.rate:.4g} a second, {self.size[0]}x{self.size[1]} pixels"),
+            ("found in", f"{int(self.found.sum())} frames"),
+            ("skeleton", self.skeleton.id),
+            *([("cuts before frames", ", ".join(map(str, self.cuts)))] if self.cuts else []),
+        ]
+        shown = np.unique(np.linspace(0, len(self) - 1, 4).round().astype(int)) if len(self) else []
+        return facts_html("PoseSequence", rows, [self.plot(int(frame)) for frame in shown])

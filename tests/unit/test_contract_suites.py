@@ -615,7 +615,7 @@ BROKEN = [
     ("generator", Untraceable, "it_can_be_compiled"),
     ("generator", Overflows, "it_works_in_half_precision"),
     ("discriminator", OneChannelTooMany, "it_gives_maps_by_scale_and_layer"),
-    ("face", PaintsOver, "it_changes_the_face_alone"),
+    ("face", PaintsOver, "it_changes_its_boxes_alone"),
     ("face", Oblong, "its_boxes_are_square"),
     ("face", SeesGhosts, "without_a_face_there_is_no_box"),
     ("face", CropsNaN, "it_crops"),
