@@ -29,7 +29,7 @@ class WholePainter(nn.Module):
     def __init__(self, parts: PaintingParts, size: tuple[int, int], box: Tensor) -> None:
         super().__init__()
         self.generator, self.face = parts.generator, parts.face
-        self.temporal, self.background = parts.temporal, parts.background
+        self.temporal, self.background, self.reference = parts.temporal, parts.background, parts.reference
         self.inputs: dict[str, Tensor] = self._examples(parts, size, box)
         self.memories = tuple(
             name.removeprefix("state_") for name in self.inputs if name.startswith("state_")
@@ -68,7 +68,8 @@ class WholePainter(nn.Module):
         raw: list[Tensor] = []
 
         def generate(given: Tensor) -> Tensor:
-            raw[:] = [self.generator(torch.cat([given, references], 1))]
+            output = self.generator(torch.cat([given, references], 1))
+            raw[:] = [self.reference.compose(output, references)]
             return self.background.compose(raw[0], plate)
 
         image, after = self.temporal.step(generate, condition, state)

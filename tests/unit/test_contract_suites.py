@@ -384,6 +384,13 @@ class Forgetful(Nearest):
         return super().choose(cost, None)
 
 
+class Deaf(Nearest):
+    """Asks the generator for a share and does not listen."""
+
+    def compose(self, output, references):
+        return output[:, : -self.generator_channels]
+
+
 class TooMany(Nearest):
     """Announces a channel less than it draws."""
 
@@ -649,6 +656,7 @@ BROKEN = [
     ("reference", Greedy, "it_takes_nothing_that_is_forbidden"),
     ("reference", Twice, "it_chooses_from_the_bank"),
     ("reference", Forgetful, "it_goes_on_from_the_frame_before"),
+    ("reference", Deaf, "it_composes_images"),
     ("reference", TooMany, "it_draws_what_it_announced"),
     ("reference", NoBank, "it_announces_what_it_needs"),
     ("reference", Nans, "it_stands_missing_joints"),

@@ -104,6 +104,19 @@ def test_only_what_is_looked_at_goes_in(
     assert list(about["state"]) == [name for name in inputs if name.startswith("state")]
 
 
+def test_references_go_in_and_their_pixels_come_out(tmp_path: Path) -> None:
+    """Among all that a generator of references gives is the share that is copied: the graph must compose it, too."""
+    changes = ("reference={name: nearest, params: {bank: 4}}", "face=none")
+    filmed = Dancer.load(make_dancer(tmp_path / "d.safetensors", changes=changes), device="cpu")
+    made = export_dancer(filmed, tmp_path / "d.onnx")
+    assert made.difference < 1e-4 and list(made.outputs) == ["image", "matte", "next_image"]
+    assert list(made.inputs) == ["condition", "state_image", "references", "plate"]
+    poses = dance((160, 120))[:3]
+    expected = np.array(list(filmed.paint(poses)), int)
+    found = [picture for _, picture in int8._play(session(made.path), filmed, [poses], int8._plate(filmed))]
+    assert np.abs(np.array(found, int) - expected).max() <= 2
+
+
 def test_a_graph_with_other_numbers_is_not_kept(
     dancer: Dancer, exported: Path, tmp_path: Path, monkeypatch
 ) -> None:
