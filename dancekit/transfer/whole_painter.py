@@ -30,6 +30,7 @@ class WholePainter(nn.Module):
         super().__init__()
         self.generator, self.face = parts.generator, parts.face
         self.temporal, self.background = parts.temporal, parts.background
+        self.reference = parts.reference
         self.inputs: dict[str, Tensor] = self._examples(parts, size, box)
         self.memories = tuple(
             name.removeprefix("state_") for name in self.inputs if name.startswith("state_")
@@ -68,7 +69,8 @@ class WholePainter(nn.Module):
         raw: list[Tensor] = []
 
         def generate(given: Tensor) -> Tensor:
-            raw[:] = [self.generator(torch.cat([given, references], 1))]
+            seen = torch.cat([given, references], 1) if references.shape[1] else given
+            raw[:] = [self.reference.compose(self.generator(seen), references)]
             return self.background.compose(raw[0], plate)
 
         image, after = self.temporal.step(generate, condition, state)
