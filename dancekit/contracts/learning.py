@@ -74,6 +74,9 @@ class LossView:
         matte: (N, 1, H, W) how much of each pixel the generator holds for the person, with gradient; None where it
             paints the background too.
         plate: (N, 3, H, W) the clean plate behind the person; None where there is none.
+        taught: (N, 3, H, W) what a teacher paints; None without one.
+        attention: (N, 1, h, w) the generator's own at an eighth of the size, with gradient (see `distillation`).
+        taught_attention: (N, 1, h', w') the teacher's.
     """
 
     fake: Tensor
@@ -87,6 +90,9 @@ class LossView:
     share: Tensor | None = None
     matte: Tensor | None = None
     plate: Tensor | None = None
+    taught: Tensor | None = None
+    attention: Tensor | None = None
+    taught_attention: Tensor | None = None
 
 
 class Loss(Protocol):

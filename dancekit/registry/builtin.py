@@ -51,6 +51,7 @@ BUILTIN: dict[str, dict[str, str]] = {
         "vanilla": "dancekit.losses.adversarial:Vanilla",
         "wgan_gp": "dancekit.losses.adversarial:WGANGP",
         "l1": "dancekit.losses.reconstruction:L1",
+        "distillation": "dancekit.losses.distillation:Distillation",
         "perceptual": "dancekit.losses.perceptual:Perceptual",
         "matte": "dancekit.losses.matte:Matte",
         "pose_consistency": "dancekit.losses.pose_consistency:PoseConsistency",

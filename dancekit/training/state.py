@@ -9,6 +9,7 @@ import random
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import ExitStack, contextmanager
 from functools import partial
+from pathlib import Path
 
 import numpy as np
 import torch
@@ -44,6 +45,7 @@ from dancekit.training.prefetch import Prefetcher
 from dancekit.training.regions import region_crops
 from dancekit.training.schedules import rate_factor
 from dancekit.training.step import Critic, Judgement, learn
+from dancekit.training.teacher import Teacher, teacher_of
 
 _LOG = logging.getLogger(__name__)
 
@@ -104,6 +106,9 @@ class TrainingState:
         self.use_winograd(processes.from_main(winograd))
         self.precision = choose_precision(recipe.train.precision, device)
         self.share_pass = True
+        taught_by = teacher_of(recipe)
+        generator = self.networks["generator"]
+        self.teacher = Teacher(Path(taught_by), recipe, generator, device) if taught_by else None
         self.averages = {name: EMA(each, recipe.train.ema) for name, each in self.painting.networks.items()}
         self.bank: ReferenceBank | None = make_bank(
             data, self.painting.reference, hold_out=recipe.train.hold_out
@@ -398,6 +403,7 @@ class TrainingState:
         def judge(batch: Batch) -> list[Judgement]:
             batch, state = self._warmed(batch, disturb)
             fake, seen, _ = self._paint_on(batch, state, disturb=disturb)
+            seen |= self.teacher.look(batch) if self.teacher else {}
             return [self._of_frames(batch, fake, seen)]
 
         return self._learn(judge, batches, self._learners(self._body), ["discriminator"])
@@ -455,6 +461,7 @@ class TrainingState:
     def _judge_frames_and_faces(self, batch: Batch, disturb: Disturbance | None) -> list[Judgement]:
         batch, state = self._warmed(batch, disturb, faces=True)
         fake, known, _ = self._paint_on(batch, state, faces=True, disturb=disturb)
+        known |= self.teacher.look(batch) if self.teacher else {}
         judgements = [self._of_frames(batch, fake, known)]
         length = fake.shape[1]
         for t in range(length):

@@ -68,8 +68,8 @@ class WholePainter(nn.Module):
         raw: list[Tensor] = []
 
         def generate(given: Tensor) -> Tensor:
-            output = self.generator(torch.cat([given, references], 1))
-            raw[:] = [self.reference.compose(output, references)]
+            seen = torch.cat([given, references], 1) if references.shape[1] else given
+            raw[:] = [self.reference.compose(self.generator(seen), references)]
             return self.background.compose(raw[0], plate)
 
         image, after = self.temporal.step(generate, condition, state)
