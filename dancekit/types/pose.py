@@ -253,5 +253,5 @@ class PoseSequence:
             ("skeleton", self.skeleton.id),
             *([("cuts before frames", ", ".join(map(str, self.cuts)))] if self.cuts else []),
         ]
-        shown = np.unique(np.linspace(0, len(self) - 1, 4).round().astype(int)) if len(self) else []
-        return facts_html("PoseSequence", rows, [self.plot(int(frame)) for frame in shown])
+        shown = sorted({round(place) for place in np.linspace(0, len(self) - 1, 4)}) if len(self) else []
+        return facts_html("PoseSequence", rows, [self.plot(frame) for frame in shown])
