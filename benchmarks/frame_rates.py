@@ -4,9 +4,9 @@
 
 Renders the target's own dance (`dancekit dancefloor benchmark --only target_truth`: the person whom the shipped
 samples and ../shared/data/dancefloor show) at each rate, paints it, and scores the moments that all rates have: PSNR
-in the person's exact mask, dB. From exact poses (rendered, what is not in the skeleton's map from those found), and
-from those found in each clip, filtered as for a transfer. `last frame`: the same with every frame painted from the
-one before it, whatever its age.
+in the person's exact mask, dB. `exact`: from the rendered poses of the fastest clip, so that poses are the same at
+moments that rates share; `found`: from those found in each clip, filtered as for a transfer (filters count frames, not
+time); `last frame`: as exact, every frame painted from the one before it, whatever its age.
 
 The same picture: within 0.5 dB between the rates. A dancer that was trained with `train.strides=[1, 2, 3]` should
 pass at 12.5; at 50 any dancer should.
@@ -51,41 +51,51 @@ def render(out: Path, rate: Fraction, seconds: float, size: int) -> Path:
     return folder
 
 
-def poses_in(dancer: Dancer, folder: Path) -> dict[str, PoseSequence]:
-    """Exact and found, in pixels of the clip."""
-    video = folder / "target_truth.mp4"
+KINDS = ("exact", "found", "last frame")
+
+
+def exact_poses(dancer: Dancer, folder: Path) -> PoseSequence:
+    """The rendered poses of a clip in the dancer's skeleton, in pixels of the clip."""
     recipe = dancer.info.recipe
-    tracked = track_person(video, build_pose(recipe, "cpu"), recipe.pose).poses.to(dancer.info.skeleton)
-    exact, _ = ExactTruth.load(folder / "target_truth.npz").poses(tracked)
-    return {"exact": exact, "found": dancer.poses_of(video)}
+    tracked = track_person(folder / "target_truth.mp4", build_pose(recipe, "cpu"), recipe.pose).poses
+    return ExactTruth.load(folder / "target_truth.npz").poses(tracked.to(dancer.info.skeleton))[0]
 
 
-def scores(dancer: Dancer, folder: Path, every: int) -> dict[str, float]:
+def score(dancer: Dancer, poses: PoseSequence, folder: Path, every: int, *, by_last: bool = False) -> float:
     """Mask PSNR at the common moments: every so many frames."""
     whole = Truth.load(folder / "target_truth.mp4", folder / "target_truth.npz", dancer.info.window)
-    truth = Truth(whole.frames[::every], whole.masks[::every])
-    found = {}
-    for kind, poses in poses_in(dancer, folder).items():
-        found[kind] = score_frames(np.stack(list(dancer.paint(poses))[::every]), truth).psnr_mask
-    poses = poses_in(dancer, folder)["exact"]
-    by_last = dancer.painter.paint(dancer.info.window.to_window(poses.xy), poses.score)
-    found["last frame"] = score_frames(np.stack(list(by_last)[::every]), truth).psnr_mask
-    return found
+    seconds = None if by_last else poses.seconds
+    painted = dancer.painter.paint(dancer.info.window.to_window(poses.xy), poses.score, seconds=seconds)
+    return score_frames(
+        np.stack(list(painted)[::every]), Truth(whole.frames[::every], whole.masks[::every])
+    ).psnr_mask
 
 
 def measure(
-    dancers: Sequence[Path], out: Path, rates: Sequence[Fraction], seconds: float
+    dancers: Sequence[Path],
+    out: Path,
+    rates: Sequence[Fraction],
+    seconds: float,
+    kinds: Sequence[str] = KINDS,
 ) -> list[dict[str, Any]]:
     """A row for each dancer and rate."""
-    slowest = Fraction(*_common([1 / rate for rate in rates]))
+    fastest, slowest = max(rates), Fraction(*_common([1 / rate for rate in rates]))
+    if any((fastest / rate).denominator > 1 for rate in rates):
+        raise SystemExit(f"{float(fastest):g} is no multiple of all rates: poses could not be the same")
     rows = []
     for path in dancers:
         dancer = Dancer.load(path, device="cpu")
-        for rate in rates:
-            folder = render(out, rate, seconds, dancer.info.window.frame_size[1])
+        folders = {rate: render(out, rate, seconds, dancer.info.window.frame_size[1]) for rate in rates}
+        exact = exact_poses(dancer, folders[fastest])  # the same at moments that rates share
+        for rate, folder in folders.items():
             row: dict[str, Any] = {"dancer": str(path), "rate": float(rate)}
-            rows.append(row | scores(dancer, folder, int(slowest * rate)))
-            print(rows[-1], file=sys.stderr, flush=True)
+            some = exact[slice(None, None, int(fastest / rate))]
+            for kind in kinds:
+                poses = dancer.poses_of(folder / "target_truth.mp4") if kind == "found" else some
+                every, last = int(slowest * rate), kind == "last frame"
+                row[kind] = score(dancer, poses, folder, every, by_last=last)
+            rows.append(row)
+            print(row, file=sys.stderr, flush=True)
     return rows
 
 
