@@ -169,6 +169,21 @@ def test_flow_warp_blends_the_moved_image_with_what_is_painted() -> None:
     torch.testing.assert_close(share, torch.full((1, 1, 16, 16), 0.625))
 
 
+def test_the_painter_learns_by_its_share_alone() -> None:
+    """What the flow network makes of the painted image is no way to the painter's weights."""
+    strategy = FlowWarp(**SMALL, condition_channels=3)
+    shaken(strategy)
+    state = strategy.remember(
+        torch.rand(1, 3, 16, 16), strategy.step(paint, torch.rand(1, 3, 16, 16), None)[1]
+    )
+    painted = torch.rand(1, 3, 16, 16, requires_grad=True)
+    image, state = strategy.step(lambda _: painted, torch.rand(1, 3, 16, 16), state)
+    image.sum().backward()
+    share = strategy.motion(state)[1].detach()
+    assert share.std().item() > 0.01
+    torch.testing.assert_close(painted.grad, (1 - share).expand(-1, 3, -1, -1))
+
+
 def test_an_untrained_flow_warp_paints_nearly_all_of_it() -> None:
     strategy = FlowWarp(**SMALL, condition_channels=3)
     _, state = strategy.step(paint, torch.randn(1, 3, 16, 16), None)
