@@ -85,9 +85,15 @@ class Records:
         return record.outputs == self.outputs(job)
 
     def has_begun(self, job: AnyJob, key: str) -> bool:
-        """Whether what is there is a job with that key, not finished: it can go on."""
+        """Whether what is there is what a job with that key has made, not noted as done: it can go on.
+
+        When a job is begun, there is nothing in its place, or it may be replaced. A transfer that has failed leaves
+        nothing there.
+        """
         record = self.read(job.name)
-        return record is not None and record.key == key and record.state != "done"
+        if record is None or record.key != key:
+            return False
+        return record.state == "begun" or (record.state == "failed" and job.command == "train")
 
     def outputs(self, job: AnyJob) -> dict[str, str]:
         """sha256 of what a job makes, as it is now; empty if it is not there."""

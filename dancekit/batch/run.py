@@ -167,10 +167,13 @@ class Batch:
                     f"{job.out} exists already, made of something else", hint="add --force to replace it"
                 )
         arguments = job.arguments
-        if isinstance(job, TrainJob) and records.has_begun(job, each.key) and records.in_the_way(job):
-            arguments.insert(1, "--resume")
-        elif self._force and records.in_the_way(job):
-            arguments.insert(1, "--force")
+        if records.in_the_way(job):
+            # what a batch that was killed has begun, and maybe finished, is its own
+            own = records.has_begun(job, each.key)
+            if isinstance(job, TrainJob) and own:
+                arguments.insert(1, "--resume")
+            elif self._force or own:
+                arguments.insert(1, "--force")
         each.attempt += 1
         log = records.log(job.name)
         each.size = log.stat().st_size if log.exists() else 0

@@ -15,7 +15,7 @@ from typing import Any
 import pytest
 
 from dancekit.batch import execute as execution
-from dancekit.batch.execute import Attempt, Ended, count_gpus, execute, last_line
+from dancekit.batch.execute import PROGRAM, Attempt, Ended, count_gpus, execute, last_line
 from dancekit.batch.inputs import job_key, wait_for
 from dancekit.batch.manifest import AnyJob, TrainJob, read_manifest
 from dancekit.batch.pools import LocalPool
@@ -328,6 +328,27 @@ def test_a_stopped_batch_goes_on(manifest: Path, tmp_path: Path) -> None:
     work.run(pool)
     assert states(work) == {"ava": "done", "ava.mp4": "done"}
     assert "--resume" in pool.submitted[0].command
+
+
+def test_what_a_killed_batch_had_just_made_is_its_own(manifest: Path, tmp_path: Path) -> None:
+    begin(manifest).run(Fake(tmp_path))
+    records = Records(manifest)
+    for name in ("ava", "ava.mp4"):
+        record = records.read(name)
+        assert record is not None
+        record.state = "begun"
+        records.write(name, record)
+    pool = Fake(tmp_path)
+    work = begin(manifest)
+    work.run(pool)
+    assert states(work) == {"ava": "done", "ava.mp4": "done"}
+    assert [each.command[len(PROGRAM) + 1] for each in pool.submitted] == ["--resume", "--force"]
+    record = records.read("ava.mp4")
+    assert record is not None
+    record.state = "failed"
+    records.write("ava.mp4", record)
+    with pytest.raises(UsageError, match="--force"):
+        begin(manifest)  # a transfer that failed has left nothing: this is somebody else's
 
 
 def test_two_batches_on_one_manifest(manifest: Path) -> None:
