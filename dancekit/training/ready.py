@@ -21,6 +21,7 @@ from dancekit.training.given import check_camera, check_given
 from dancekit.training.lock import RunLock
 from dancekit.training.run import Run, check_run, empty, open_run, run_inputs
 from dancekit.training.start import check_start
+from dancekit.training.teacher import teacher_of
 from dancekit.training.tensorboard import check_tensorboard
 from dancekit.video import probe
 from dancekit.weights.header import file_sha256
@@ -75,6 +76,7 @@ def get_ready(order: Order, processes: Processes, held: ExitStack, progress: Pro
     video, recipe, run = order.video, order.recipe, order.run
     for each in recipe.chain if order.chained else [recipe]:
         processes.check(each.train)
+        teacher_of(each)  # says that it is missing
     imported = edn_set.is_edn_set(video)
     rate = Fraction(edn_set.read_manifest(video)["rate"]) if imported else probe(video).rate
     if imported and order.person is not None:
