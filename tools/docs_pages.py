@@ -13,6 +13,7 @@ from __future__ import annotations
 
 import argparse
 import ast
+import html
 import inspect
 import json
 import re
@@ -49,8 +50,11 @@ def cell(text: str) -> str:
 
 
 def code(text: str) -> str:
-    """Text as code in a table's cell; a bar needs the backslash there, too."""
-    return "`{}`".format(" ".join(text.split()).replace("|", "\\|")) if text else ""
+    """Text as code in a table's cell; a bar would end it, and is shown with its backslash where it is escaped."""
+    line = " ".join(text.split())
+    if "|" in line:
+        return f"<code>{html.escape(line, quote=False).replace('|', '&#124;')}</code>"
+    return f"`{line}`" if line else ""
 
 
 def table(header: list[str], rows: list[list[str]]) -> str:

@@ -47,5 +47,5 @@ def test_nothing_is_left_out(maker: ModuleType) -> None:
 
 def test_angles_and_bars_survive_in_tables(maker: ModuleType) -> None:
     assert maker.cell("a|b <name> `<c>`") == "a\\|b &lt;name> `<c>`"
-    assert maker.code("NAME|FILE") == "`NAME\\|FILE`"
+    assert maker.code("NAME|<FILE>") == "<code>NAME&#124;&lt;FILE&gt;</code>"
     assert maker.code("") == ""
