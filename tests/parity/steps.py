@@ -185,4 +185,5 @@ def put_in_double(state: TrainingState) -> None:
 def like(state: TrainingState, batch: Batch) -> Batch:
     """The batch in the precision of a run."""
     dtype = next(state.networks["generator"].parameters()).dtype
-    return Batch(**{each.name: getattr(batch, each.name).to(dtype) for each in fields(batch)})
+    given = {each.name: getattr(batch, each.name) for each in fields(batch)}
+    return Batch(**{name: None if tensor is None else tensor.to(dtype) for name, tensor in given.items()})
