@@ -138,6 +138,8 @@ class Nearest:
                 moved = morph(picture, (xy, score), wanted, edges, shift)
             else:
                 moved = shifted(picture, shift)
+            mask = moved[3:].clamp(0, 1)  # no colour may outshine what its mask allows: resampling overshoots
+            moved = torch.cat([torch.minimum(torch.maximum(moved[:3], -mask), mask), mask])
             figure = renderer((xy + shift)[None].astype(np.float32), score[None])[0]
             parts += [moved, figure.cpu()]
         lacking = self.frames - len(pictures)

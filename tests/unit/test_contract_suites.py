@@ -656,7 +656,7 @@ BROKEN = [
     ("reference", Greedy, "it_takes_nothing_that_is_forbidden"),
     ("reference", Twice, "it_chooses_from_the_bank"),
     ("reference", Forgetful, "it_goes_on_from_the_frame_before"),
-    ("reference", Deaf, "it_composes_images"),
+    ("reference", Deaf, "its_gradient_reaches_the_generator"),
     ("reference", TooMany, "it_draws_what_it_announced"),
     ("reference", NoBank, "it_announces_what_it_needs"),
     ("reference", Nans, "it_stands_missing_joints"),
