@@ -135,6 +135,9 @@ def example_view() -> LossView:
         flow=(torch.rand(count, 2, *real.shape[2:], generator=rng) * 4 - 2).requires_grad_(),
         share=(torch.rand(count, 1, *real.shape[2:], generator=rng) * 0.8 + 0.1).requires_grad_(),
         matte=(torch.rand(count, 1, *real.shape[2:], generator=rng) * 0.8 + 0.1).requires_grad_(),
+        taught=(real * 0.9).contiguous(),
+        attention=torch.rand(count, 1, 16, 16, generator=rng).requires_grad_(),
+        taught_attention=torch.rand(count, 1, 16, 16, generator=rng),
         plate=real.mean(0, keepdim=True).expand_as(real).contiguous(),
     )
 

@@ -25,7 +25,6 @@ def checks(subject: Subject) -> Sequence[Callable[[Subject], None]]:
         it_takes_nothing_that_is_forbidden,
         it_goes_on_from_the_frame_before,
         it_draws_what_it_announced,
-        it_composes,
         it_stands_missing_joints,
         its_gradient_reaches_the_generator,
     )
@@ -90,20 +89,6 @@ def it_draws_what_it_announced(subject: Subject) -> None:
             drawn.dtype == torch.float32 and bool(drawn.isfinite().all()), "it does not draw finite float32"
         )
         require(torch.equal(drawn, _draw(reference, count - lacking)), "two calls draw differently")
-
-
-def it_composes(subject: Subject) -> None:
-    """`compose` takes its own channels from the generator's output: the background's remain, in [-1, 1]."""
-    reference = subject.build()
-    count = reference.choose(_cost(), None).shape[1]
-    shown = _draw(reference, count)[None].expand(2, -1, -1, -1)
-    for wanted in (3, 4):
-        rng = torch.Generator().manual_seed(3)
-        output = torch.rand(2, wanted + reference.generator_channels, SIZE[1], SIZE[0], generator=rng) * 2 - 1
-        composed = reference.compose(output, shown)
-        expected = (2, wanted, SIZE[1], SIZE[0])
-        require(tuple(composed.shape) == expected, f"{tuple(output.shape)} became {tuple(composed.shape)}")
-        require(bool((composed.abs() <= 1 + 1e-5).all()), "what is composed leaves [-1, 1]")
 
 
 def it_stands_missing_joints(subject: Subject) -> None:
