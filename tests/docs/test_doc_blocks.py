@@ -72,7 +72,7 @@ def unknown_in_sentence(words: list[str]) -> list[str]:
     """Commands and options that do not exist in a call that may lack its arguments."""
     from dancekit.cli.app import COMMANDS, load_command
 
-    if not re.fullmatch(r"[a-z-]+", words[0]):
+    if not re.fullmatch(r"[a-z][a-z-]*", words[0]):
         return []  # `dancekit COMMAND --help`
     problems = []
     for name in words[0].split("|"):
