@@ -7,9 +7,11 @@ import signal
 import subprocess
 import sys
 import time
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+import torch
 
 import dancekit
 from dancekit.config import load_recipe
@@ -25,6 +27,15 @@ CHANGES = [
     "train.preview_every=100",
 ]
 STOP_AFTER = 3
+
+
+@pytest.fixture
+def _one_thread() -> Iterator[None]:
+    """As the launched processes have: another number of threads adds up in another order."""
+    before = torch.get_num_threads()
+    torch.set_num_threads(1)
+    yield
+    torch.set_num_threads(before)
 
 
 @pytest.fixture
@@ -59,6 +70,7 @@ def stopped(
     return run, launcher, printed
 
 
+@pytest.mark.usefixtures("_one_thread")
 def test_terminated_and_gone_on_with_by_one_process(stopped, short_clips, tmp_path) -> None:
     run, launcher, printed = stopped
     assert launcher.returncode != 0
