@@ -107,7 +107,6 @@ class Nearest:
         share = share / (share * seen[:, :, 3]).sum(1, keepdim=True).clamp_min(1)
         kept = 1 - (share * seen[:, :, 3]).sum(1, keepdim=True)  # the pictures are times their masks already
         colours = kept * painted[:, :3] + (share[:, :, None] * seen[:, :, :3]).sum(1)
-        colours = colours.clamp(-1, 1)  # picture and mask overshoot each on its own where they were moved
         return torch.cat([colours.to(painted.dtype), painted[:, 3:]], 1)
 
     def draw(

@@ -96,7 +96,7 @@ def test_a_size_that_the_generator_cannot_paint(cli: Cli, clips: tuple[Path, Pat
         (["show", "unett"], ["did you mean 'unet'?"]),
         (["show", "generator/unett"], ["did you mean 'unet'?"]),
         (["show", "gone.safetensors"], ["there is no file gone.safetensors"]),
-        (["show", "none"], ["'none' means 2 things", "discriminator/none", "face/none"]),
+        (["show", "none"], ["'none' means 3 things", "discriminator/none", "reference/none", "face/none"]),
         (["cp", "quik", "mine.yaml"], ["did you mean 'quick'?"]),
         (["cp", "quick", "mine"], ["no suffix .yaml"]),
         (["validate", "train.steps=4"], ["no recipe is named"]),

@@ -319,6 +319,8 @@ def test_protocols_are_listed_and_shown(cli: Cli, tmp_path: Path) -> None:
         "edn-v1",
         "paired",
         "self",
+        "temporal",
+        "temporal-loops",
     ]
     shown = cli("show", "protocols/edn-v1")
     assert shown.code == 0
