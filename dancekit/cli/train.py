@@ -33,6 +33,10 @@ if TYPE_CHECKING:
     from dancekit.training import TrainResult
 
 
+VIDEOS = (".mp4", ".mov", ".m4v", ".mkv", ".webm", ".avi")
+"""What is taken from a folder named by `--also`."""
+
+
 def train(
     overrides: Overrides = None,
     targets: Annotated[
@@ -51,6 +55,15 @@ def train(
             metavar="FROM-TO",
             help="Only this part of the target: 10-25, 1:05- or -0:40; may be given again. With several targets "
             "one for each, in order (- for all of it).",
+        ),
+    ] = None,
+    also: Annotated[
+        list[Path] | None,
+        typer.Option(
+            "--also",
+            metavar="VIDEO|FOLDER",
+            help="Learn from somebody else too, in a place of their own, or from all videos of a folder: for a "
+            "dancer that others start from. May be given again.",
         ),
     ] = None,
     recipe: RecipeName = "standard",
@@ -107,6 +120,8 @@ def train(
       dancekit train --target monday.mp4 --target tuesday.mp4 --out runs/me
       dancekit train --target me.mp4 --range 0:05-1:10 --range 2:00-
       dancekit train --target me.mp4 --recipe mine.yaml generator.ngf=16
+      dancekit train --target ann.mp4 --also people/ --out runs/anybody
+      dancekit train --target me.mp4 train.start_from=runs/anybody
     """
     terminal = Terminal(verbose=verbose, quiet=quiet or not leads(), as_json=as_json)
     changes = check_overrides(overrides if targets else _no_target(overrides), seed=seed)
@@ -115,10 +130,11 @@ def train(
     if tensorboard:
         changes = [*changes, "train.loggers=[tensorboard]"]
     given = [f"--target {each}" for each in targets] + [f"--range={each}" for each in ranges or ()]
+    given += [f"--also {each}" for each in also or ()]
     named = [] if recipe == "standard" else [f"--recipe {recipe}"]
     train_dancer(
         terminal,
-        Training(recipe, changes, targets, ranges or [], out, resume, force, person, device),
+        Training(recipe, changes, targets, ranges or [], out, resume, force, person, device, also or []),
         again=" ".join(["dancekit train", *given, *named]),
         licence=licence,
         consent=consent,
@@ -140,6 +156,7 @@ class Training:
     force: bool
     person: str | None
     device: str
+    also: Sequence[Path] = ()
 
 
 def train_dancer(
@@ -187,6 +204,7 @@ def train_dancer(
 
     if leads():
         _check_targets(targets, joined=bool(parts))  # first: it needs no torch
+    also = _videos(asked.also, targets)
     from dancekit.training import train as train_target
     from dancekit.training.distributed import FailedElsewhere, leave
 
@@ -211,6 +229,7 @@ def train_dancer(
                 consent=consent,
                 subject="rendered" if rendered else "person" if consent else "",
                 data_licence=data_licence,
+                also=also,
             )
         except FailedElsewhere as error:
             raise SystemExit(error.exit_code) from None
@@ -279,6 +298,31 @@ def _check_targets(targets: Sequence[Path], *, joined: bool) -> None:
             probe(each)
         elif joined:
             raise UsageError(f"{each} is an imported set: it is not joined with others, nor cut")
+
+
+def _videos(also: Sequence[Path], targets: Sequence[Path]) -> list[Path]:
+    """The clips named by `--also`, those of folders by name; a target among them is not taken twice.
+
+    Raises:
+        UsageError: A folder without videos.
+        VideoError: One cannot be read.
+    """
+    from dancekit.video import probe
+
+    found: list[Path] = []
+    for each in also:
+        if not each.is_dir():
+            found.append(each)
+            continue
+        within = sorted(path for path in each.iterdir() if path.suffix.lower() in VIDEOS)
+        if not within:
+            raise UsageError(f"--also {each} holds no video", hint=f"files that end in {', '.join(VIDEOS)}")
+        found += within
+    known = {target.resolve() for target in targets}
+    found = [each for each in found if each.resolve() not in known]
+    for each in found:
+        probe(each)
+    return found
 
 
 def read_ranges(targets: Sequence[Path], ranges: Sequence[str]) -> list[tuple[Path, str]]:

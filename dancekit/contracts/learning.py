@@ -28,7 +28,8 @@ class Clip:
         skeleton: What the joints are.
         condition: (T, C, H, W) condition images that were drawn elsewhere; None to draw them from `xy`.
         boxes: (T, 4) face boxes that go with them; None to find them from `xy`.
-        numbers: (T,) which frames of the target's clip they are.
+        numbers: (T,) which frames of the person's clip they are.
+        person: Whose; 0 is the target, others are only learnt from.
     """
 
     images: Tensor
@@ -40,6 +41,7 @@ class Clip:
     condition: Tensor | None = None
     boxes: NDArray[np.float32] | None = None
     numbers: NDArray[np.intp] | None = None
+    person: int = 0
 
 
 class Augmentation(Protocol):

@@ -166,6 +166,12 @@ class ReferenceBank:
         return cls(np.asarray(pictures, np.uint8), poses)
 
 
+def make_banks(data: TrainingSet, reference: Reference, *, hold_out: float = 0.0) -> list[ReferenceBank]:
+    """`make_bank` of everybody in a training set; nothing if there are no references."""
+    made = (make_bank(member, reference, hold_out=hold_out) for member, _ in data.members())
+    return [bank for bank in made if bank is not None]
+
+
 def make_bank(data: TrainingSet, reference: Reference, *, hold_out: float = 0.0) -> ReferenceBank | None:
     """Choose the frames of a training set that stand best for all of its poses: their k-medoids.
 

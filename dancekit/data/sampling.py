@@ -34,7 +34,10 @@ def start_weights(
     Returns:
         (len(starts),) that sum to 1.
     """
-    weights = rarity(data.target[starts + length // 2]) ** rare
+    weights = np.ones(len(starts))
+    for member, first in data.members():
+        own = (starts >= first) & (starts < first + len(member))
+        weights[own] = rarity(member.target[starts[own] - first + length // 2]) ** rare
     return np.asarray(weights / weights.sum())
 
 

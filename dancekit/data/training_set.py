@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import shutil
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Protocol
@@ -75,6 +75,10 @@ class TrainingSet:
 
     def __len__(self) -> int:
         return len(self.frames)
+
+    def members(self) -> Iterable[tuple[TrainingSet, int]]:
+        """Everybody who is trained on, each with the number of their first frame: the target (see `crowd.py`)."""
+        return [(self, 0)]
 
     def shown(self, hold_out: float) -> int:
         """How many frames, from the first on, training may look at if this share of them is held out."""

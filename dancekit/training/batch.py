@@ -95,7 +95,7 @@ def make_batch(
     clips: Sequence[Clip],
     painting: PaintingParts,
     device: str,
-    bank: ReferenceBank | None = None,
+    banks: Sequence[ReferenceBank] = (),
     *,
     run_up: int = 0,
 ) -> Batch:
@@ -105,7 +105,7 @@ def make_batch(
         clips: Of one length and size.
         painting: Its renderer draws at that size.
         device: Where to.
-        bank: What references are chosen from, if there are any.
+        banks: What references are chosen from, one for each person; none without references.
         run_up: See `Batch`.
     """
     drawn = [condition_of(clip, painting.renderer) for clip in clips]
@@ -118,8 +118,8 @@ def make_batch(
         plate=torch.cat([clip.plate for clip in clips]).to(device),
         boxes=torch.stack(boxes).to(device),
         references=None
-        if bank is None
-        else torch.stack([references_of(clip, painting, bank) for clip in clips]).to(device),
+        if not banks
+        else torch.stack([references_of(clip, painting, banks[clip.person]) for clip in clips]).to(device),
         run_up=run_up,
     )
 

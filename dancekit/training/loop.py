@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import logging
 import os
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from functools import partial
@@ -99,6 +99,7 @@ def train(
     start_from: str | os.PathLike[str] = "",
     subject: Subject = "",
     data_licence: str = "",
+    also: Sequence[str | os.PathLike[str]] = (),
 ) -> TrainResult:
     """Train a dancer on a clip of the target.
 
@@ -124,6 +125,8 @@ def train(
             the recipes before it, which are not trained then.
         subject: `rendered` if nobody real is shown, for the dancer file.
         data_licence: SPDX identifier of the clip, for the dancer file.
+        also: Clips of other people, each in a place of their own, that are learnt from too: for a dancer that
+            others start from. It is the target's dancer all the same.
 
     Returns:
         Where the run and the dancer are.
@@ -138,7 +141,9 @@ def train(
     run = Run(Path(out))
     begin_with = os.fspath(start_from) or settings.train.start_from
     chained = bool(settings.before) and not start_from
-    order = Order(Path(target), settings, run, place, begin_with, resume, force, person, chained)
+    order = Order(
+        Path(target), settings, run, place, begin_with, resume, force, person, chained, tuple(map(Path, also))
+    )
     with ExitStack() as held:
         ready = processes.on_main(partial(get_ready, order, processes, held, progress))
         if chained:
@@ -155,6 +160,7 @@ def train(
                 consent=consent,
                 subject=subject,
                 data_licence=data_licence,
+                also=also,
             )
             return train_chain(one, settings, run)
         data = load_data(run) if ready is None else ready.data

@@ -12,6 +12,7 @@ from typing import Any
 from dancekit.build import build_filters, build_pose, check_chain, check_parts, component_id
 from dancekit.config import Recipe
 from dancekit.data import edn_set, training_set
+from dancekit.data.crowd import Crowd
 from dancekit.data.poses import TRACKING, TrackedClip, track_person
 from dancekit.data.progress import Progress
 from dancekit.errors import DancekitError, UsageError
@@ -33,6 +34,7 @@ class Order:
 
     Attributes:
         chained: Whether the recipes before this one are trained first.
+        others: Clips of other people to learn from.
     """
 
     video: Path
@@ -44,6 +46,7 @@ class Order:
     force: bool
     person: str | None
     chained: bool
+    others: tuple[Path, ...] = ()
 
 
 @dataclass(frozen=True, eq=False)
@@ -81,7 +84,12 @@ def get_ready(order: Order, processes: Processes, held: ExitStack, progress: Pro
     rate = Fraction(edn_set.read_manifest(video)["rate"]) if imported else probe(video).rate
     if imported and order.person is not None:
         raise UsageError(f"{video} is no video: it has one person", hint="leave --person away")
-    inputs = run_inputs(file_sha256(video / edn_set.MANIFEST if imported else video), order.person)
+    if imported and order.others:
+        raise UsageError(
+            f"{video} is no video: nobody else is learnt from beside it", hint="leave --also away"
+        )
+    digest = file_sha256(video / edn_set.MANIFEST if imported else video)
+    inputs = run_inputs(digest, order.person, [file_sha256(other) for other in order.others])
     check_run(run.folder, recipe, inputs, resume=order.resume, force=order.force)
     if not list_checkpoints(run.checkpoints) or not order.resume:
         check_start(order.begin_with)
@@ -94,6 +102,14 @@ def get_ready(order: Order, processes: Processes, held: ExitStack, progress: Pro
         found = _check_target(
             video, recipe, order.device, imported=imported, person=order.person, progress=progress
         )
+    also = {}
+    for place, other in (
+        () if order.chained else zip(run.others(len(order.others)), order.others, strict=True)
+    ):
+        if not (order.resume and place.exists()):
+            also[place] = _check_target(
+                other, recipe, order.device, imported=False, person=None, progress=progress
+            )
     held.enter_context(RunLock(run.folder))
     open_run(
         run.folder,
@@ -104,7 +120,14 @@ def get_ready(order: Order, processes: Processes, held: ExitStack, progress: Pro
         force=order.force,
         processes=processes.count,
     )
-    return None if order.chained else Ready(_prepare(video, found, recipe, run, progress), rate, inputs)
+    if order.chained:
+        return None
+    data = _prepare(video, found, recipe, run, run.data, progress)
+    others = [
+        _prepare(other, also.get(place), recipe, run, place, progress)
+        for place, other in zip(run.others(len(order.others)), order.others, strict=True)
+    ]
+    return Ready(Crowd.of(data, others) if others else data, rate, inputs)
 
 
 def _check_recipes(
@@ -176,20 +199,20 @@ def _check_target(
 
 
 def _prepare(
-    video: Path, found: _Found | None, recipe: Recipe, run: Run, progress: Progress
+    video: Path, found: _Found | None, recipe: Recipe, run: Run, folder: Path, progress: Progress
 ) -> training_set.TrainingSet:
-    """The run's training set, made now if it is not there yet; a new run that cannot have one is emptied."""
-    if run.data.exists() and found is None:
-        return load_data(run)
+    """A training set of the run, made now if it is not there yet; a new run that cannot have one is emptied."""
+    if folder.exists() and found is None:
+        return _load(folder)
     if found is None:
-        return edn_set.attach(video, run.data, recipe.size)
+        return edn_set.attach(video, folder, recipe.size)
     try:
         return training_set.prepare(
             video,
             found.tracked,
             filters=build_filters(recipe),
             size=recipe.size,
-            folder=run.data,
+            folder=folder,
             settings=found.settings,
             progress=progress,
         )
@@ -206,4 +229,9 @@ def load_data(run: Run) -> training_set.TrainingSet:
             f"{run.data} is not to be seen from this process",
             hint="the run folder must lie on a file system that all machines share",
         )
-    return edn_set.load(run.data) if edn_set.is_edn_set(run.data) else training_set.load(run.data)
+    data, others = _load(run.data), [_load(place) for place in run.others()]
+    return Crowd.of(data, others) if others else data
+
+
+def _load(folder: Path) -> training_set.TrainingSet:
+    return edn_set.load(folder) if edn_set.is_edn_set(folder) else training_set.load(folder)

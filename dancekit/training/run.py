@@ -6,6 +6,7 @@ provenance.json      versions, seed, device, sha256 of the inputs
 metrics.jsonl        one record a line
 curves.png           the losses, drawn with every preview
 data/                the target's frames, masks and poses, decoded once
+others/1/            the same of somebody else who is learnt from, and so on
 previews/            step-0000500.png
 checkpoints/         step-0000500/
 dancer.safetensors   the result
@@ -24,6 +25,7 @@ import os
 import platform
 import shutil
 import sys
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -71,6 +73,13 @@ class Run:
     def data(self) -> Path:
         """The training set."""
         return self.folder / "data"
+
+    def others(self, count: int | None = None) -> list[Path]:
+        """The training sets of other people: so many, or those that are there."""
+        folder = self.folder / "others"
+        if count is None:
+            count = sum(1 for _ in folder.iterdir()) if folder.is_dir() else 0
+        return [folder / str(number) for number in range(1, count + 1)]
 
     @property
     def previews(self) -> Path:
@@ -206,9 +215,10 @@ def provenance(recipe: Recipe, inputs: dict[str, str], device: str) -> dict[str,
     }
 
 
-def run_inputs(target_sha256: str, person: str | None) -> dict[str, str]:
-    """What a run is bound to: the target's file, and who of several people in it, if that was said."""
-    return {"target": target_sha256} | ({} if person is None else {"person": person})
+def run_inputs(target_sha256: str, person: str | None, others: Sequence[str] = ()) -> dict[str, str]:
+    """What a run is bound to: the target's file; who of several people in it, if that was said; others' files."""
+    also = {f"also_{number}": digest for number, digest in enumerate(others, 1)}
+    return {"target": target_sha256} | ({} if person is None else {"person": person}) | also
 
 
 def check_same(run: Run, recipe: Recipe, inputs: dict[str, str]) -> None:
@@ -222,7 +232,13 @@ def check_same(run: Run, recipe: Recipe, inputs: dict[str, str]) -> None:
             f"{run.folder} is not a run folder", hint="choose another --out, or add --force to replace it"
         )
     before = json.loads(run.provenance_file.read_text())["inputs"]
-    if before != inputs and before.get("target") == inputs.get("target"):
+    if before.get("target") == inputs.get("target") and before.get("person") == inputs.get("person"):
+        if before != inputs:
+            raise UsageError(
+                f"{run.folder} was trained on other people beside the target",
+                hint="give the same --also in the same order, choose another --out, or add --force to replace it",
+            )
+    elif before.get("target") == inputs.get("target"):
         whom = [each.get("person") for each in (before, inputs)]
         raise UsageError(
             f"{run.folder} was trained on {_whom(whom[0])} of the target, now it is {_whom(whom[1])}",

@@ -28,7 +28,7 @@ from dancekit.config import Recipe, Stage
 from dancekit.contracts import Augmentation, LossView, MattedBackground, State, WarpingStrategy
 from dancekit.convolutions import has_winograd, use_winograd
 from dancekit.data.framing import crop
-from dancekit.data.references import ReferenceBank, make_bank
+from dancekit.data.references import ReferenceBank, make_banks
 from dancekit.data.sampling import start_weights
 from dancekit.data.training_set import TrainingSet, scale_down
 from dancekit.errors import DancekitError
@@ -110,9 +110,8 @@ class TrainingState:
         generator = self.networks["generator"]
         self.teacher = Teacher(Path(taught_by), recipe, generator, device) if taught_by else None
         self.averages = {name: EMA(each, recipe.train.ema) for name, each in self.painting.networks.items()}
-        self.bank: ReferenceBank | None = make_bank(
-            data, self.painting.reference, hold_out=recipe.train.hold_out
-        )
+        self._banks = make_banks(data, self.painting.reference, hold_out=recipe.train.hold_out)
+        self.bank: ReferenceBank | None = self._banks[0] if self._banks else None
         self._paintings = {recipe.size: self.painting} | {
             stage.size: build_painting_at(recipe, data.target.skeleton, device, stage.size)
             for stage in recipe.train.stages
@@ -239,7 +238,7 @@ class TrainingState:
         )
         painting, before = self._paintings[plan.size], plan.before(step)
         return [
-            make_batch(clips[start : start + size], painting, self.device, self.bank, run_up=before)
+            make_batch(clips[start : start + size], painting, self.device, self._banks, run_up=before)
             for start in range(0, len(clips), size)
         ]
 
