@@ -8,11 +8,13 @@ import numpy as np
 import pytest
 from make_dancer import FRAME, dance, texture
 
-from dancekit.build import create
+from dancekit.build import build_painting, create
+from dancekit.config import load_recipe
 from dancekit.data.crowd import Crowd
 from dancekit.data.references import make_banks
 from dancekit.data.sampling import start_weights
 from dancekit.data.training_set import TrainingSet
+from dancekit.training.batch import make_batch
 from dancekit.types import Window
 
 LENGTHS = (40, 25, 30)
@@ -21,8 +23,8 @@ LENGTHS = (40, 25, 30)
 def member(number: int) -> TrainingSet:
     """Frames that say whose they are, and which."""
     poses = dance(FRAME)[100 * number : 100 * number + LENGTHS[number]]
-    window = Window.around(poses.xy, size=(32, 24), frame_size=FRAME)
-    frames = np.zeros((len(poses), 24, 32, 3), np.uint8)
+    window = Window.around(poses.xy, size=(32, 32), frame_size=FRAME)
+    frames = np.zeros((len(poses), 32, 32, 3), np.uint8)
     frames[..., 0], frames[..., 1] = 50 * number, np.arange(len(poses))[:, None, None]
     return TrainingSet(
         frames, np.full(frames.shape[:3], 255, np.uint8), poses, window, texture(FRAME, number)
@@ -67,12 +69,27 @@ def test_references_are_ones_own(crowd: Crowd) -> None:
     assert make_banks(crowd, create("reference", "none")) == []
 
 
+def test_a_batch_shows_each_clip_references_of_its_person(crowd: Crowd) -> None:
+    recipe = load_recipe(
+        "tiny", ["size=[32, 32]", "reference={name: nearest, params: {bank: 6, gap: 0, align: shift}}"]
+    )
+    painting = build_painting(recipe, crowd.target.skeleton)
+    banks = make_banks(crowd, painting.reference)
+    clips = [crowd.clip(start, 2) for start in (0, LENGTHS[0] + 2, LENGTHS[0] + LENGTHS[1] + 5)]
+    references = make_batch(clips, painting, "cpu", banks).references
+    assert references is not None
+    darkest = (
+        ((references[:, :, 0].amin((1, 2, 3)) + 1) * 127.5).round().int()
+    )  # around the person it is grey
+    assert darkest.tolist() == [0, 50, 100]
+
+
 def test_rare_poses_are_rare_among_ones_own(crowd: Crowd, people: list[TrainingSet]) -> None:
-    weights = start_weights(crowd, crowd.starts(1), 1, 1.0)
+    weights = start_weights(crowd, crowd.starts(9), 9, 1.0)
     assert weights.sum() == pytest.approx(1)
     first = 0
     for each in people:
-        starts = each.starts(1)
+        starts = each.starts(9)
         own = weights[first : first + len(starts)]
-        assert np.allclose(own / own.sum(), start_weights(each, starts, 1, 1.0))
+        assert np.allclose(own / own.sum(), start_weights(each, starts, 9, 1.0))
         first += len(starts)
