@@ -168,6 +168,8 @@ class ReferenceBank:
 
 def make_banks(data: TrainingSet, reference: Reference, *, hold_out: float = 0.0) -> list[ReferenceBank]:
     """`make_bank` of everybody in a training set; nothing if there are no references."""
+    if not reference.bank:
+        return []
     made = (make_bank(member, reference, hold_out=hold_out) for member, _ in data.members())
     return [bank for bank in made if bank is not None]
 

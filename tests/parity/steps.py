@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 from dataclasses import fields
 from types import SimpleNamespace
 from typing import Any
@@ -186,4 +187,5 @@ def like(state: TrainingState, batch: Batch) -> Batch:
     """The batch in the precision of a run."""
     dtype = next(state.networks["generator"].parameters()).dtype
     given = {each.name: getattr(batch, each.name) for each in fields(batch)}
-    return Batch(**{name: None if tensor is None else tensor.to(dtype) for name, tensor in given.items()})
+    tensors = {name: value.to(dtype) for name, value in given.items() if isinstance(value, torch.Tensor)}
+    return dataclasses.replace(batch, **tensors)
