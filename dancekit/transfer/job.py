@@ -505,6 +505,7 @@ class _Job:
             "digital_source_type": SYNTHETIC,
             "dancekit": __version__,
             "runner": part.dancer.painter.network_name,
+            "int8": part.dancer.int8,
             "model": {
                 "sha256": part.sha256,
                 "licence": info.licence,

@@ -59,6 +59,7 @@ class Dancer:
         path: The file.
         info: What its header says.
         target: The target's poses, in pixels of its clip.
+        int8: What painting in 8-bit integers changes, as it was measured; None where it paints in single precision.
     """
 
     def __init__(
@@ -81,6 +82,7 @@ class Dancer:
             bank=read_references(path, info),
             age=info.age,
         )
+        self.int8: dict[str, Any] | None = None
         self._device = device
         self._runner = runner
         if runner is not None:
@@ -121,7 +123,7 @@ class Dancer:
         parts = _load_networks(file, info, place)
         dancer = cls(file, info, parts, read_target(file, info), place, chosen)
         if int8:
-            use_int8(dancer, chosen)
+            dancer.int8 = use_int8(dancer, chosen)
         return dancer
 
     @cached_property

@@ -272,6 +272,7 @@ def test_painting_in_int8(dancer: Dancer, monkeypatch) -> None:
     monkeypatch.setattr(int8, "LEAST_PSNR", 20.0)
     quick = Dancer.load(dancer.path, device="cpu", runner="openvino", threads=1, int8=True)
     assert quick.painter.network_name == "openvino int8"
+    assert quick.int8 is not None and 20 < quick.int8["psnr_db"] < 98 and dancer.int8 is None
     poses = dance((160, 120))[:2]
     found, expected = (np.array(list(each.paint(poses)), float) for each in (quick, dancer))
     assert 0 < np.abs(found - expected).mean() < 10
