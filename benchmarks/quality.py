@@ -3,6 +3,7 @@
     python benchmarks/quality.py --out OUT [--recipe quick ...] [--plain] [--minutes 10 30 60 120] [--json] [KEY=VALUE]
     python benchmarks/quality.py --out OUT --arms quality --minutes 10 30 60
     python benchmarks/quality.py --out OUT --recipe quick --footage 5 20 40 --minutes 60
+    python benchmarks/quality.py --out OUT --recipe standard --warm anybody.safetensors --minutes 1 3 10 30
 
 Each run is one training; at every mark it stops, what it has learnt is kept as a dancer and scored, and it goes on.
 Scored is the target's right answer, painted from its own poses (found in it, not exact): PSNR in the person's mask,
@@ -15,13 +16,16 @@ dancers and scores. `--clock cpu` counts CPU time over the number of threads, fo
 recipe's own number of steps stays without it; a run that ends before a mark is scored as it ended.
 
 `--arms MATRIX` runs every arm of an ablation (`ablations/quality.yaml`: each lever left out), `--footage` the first
-recipe on the first so many seconds of the clip. Without clips of one's own (`--target`, `--truth`, `--truth-npz`) it
-takes those of ../shared/data/dancefloor, or the shipped samples. `quality.png` and `quality.json` are written to OUT.
+recipe on the first so many seconds of the clip, `--warm` every recipe again, begun with another dancer's weights.
+`--score-seconds` scores on the first so many seconds of the right answer alone. Without clips of one's own
+(`--target`, `--truth`, `--truth-npz`) it takes those of ../shared/data/dancefloor, or the shipped samples.
+`quality.png` and `quality.json` are written to OUT.
 """
 
 from __future__ import annotations
 
 import argparse
+import io
 import json
 import platform
 import shutil
@@ -52,7 +56,7 @@ from dancekit.training.checkpoint import list_checkpoints, step_of
 from dancekit.training.estimate import Speeds, made_up_for, time_steps
 from dancekit.training.run import Run
 from dancekit.training.state import TrainingState
-from dancekit.video import probe
+from dancekit.video import probe, read_frames
 
 PROTOCOL = Protocol.model_validate(
     {
@@ -171,6 +175,9 @@ def contenders(args: argparse.Namespace, overrides: list[str]) -> list[Contender
         name = args.recipe[0]
         whole = load_recipe(name, overrides)
         found += [Contender(f"{name}-{each:g}s", whole, footage=each) for each in args.footage]
+    if args.warm:
+        start = f"train.start_from={json.dumps(str(args.warm))}"
+        found += [Contender(f"{name}-warm", load_recipe(name, [*overrides, start])) for name in args.recipe]
     return list({each.name: each for each in found}.values())
 
 
@@ -362,6 +369,24 @@ def plot(rows: Sequence[dict[str, Any]], path: Path) -> None:
     write_png(path, draw_panels(panels, columns=2))
 
 
+def first_seconds(clips: Clips, seconds: float, folder: Path) -> Clips:
+    """The same, but for a right answer of so many seconds."""
+    folder.mkdir(parents=True, exist_ok=True)
+    truth, exact = folder / "truth.mp4", folder / "truth.npz"
+    join_takes([Take(clips.truth, Span(Fraction(0), Fraction(seconds).limit_denominator(1000)))], truth)
+    frames = sum(1 for _ in read_frames(truth))
+    with np.load(clips.truth_npz, allow_pickle=False) as whole:
+        length = len(whole["keypoints"])
+        cut = {
+            key: whole[key][:frames] if whole[key].ndim and len(whole[key]) == length else whole[key]
+            for key in whole
+        }
+    buffer = io.BytesIO()
+    np.savez(buffer, **cut)
+    write_whole(exact, buffer.getvalue())
+    return Clips(clips.target, truth, exact)
+
+
 def find_clips(args: argparse.Namespace) -> Clips:
     """Those named, the shared benchmark's, or the shipped samples."""
     given = (args.target, args.truth, args.truth_npz)
@@ -388,6 +413,8 @@ def parse(argv: Sequence[str] | None) -> argparse.Namespace:
         "--plain", action="store_true", help="the plain loop, with the first recipe's networks"
     )
     parser.add_argument("--footage", nargs="+", type=float, default=[], metavar="SECONDS")
+    parser.add_argument("--warm", type=Path, metavar="FILE", help="a dancer file or a run folder")
+    parser.add_argument("--score-seconds", type=float, metavar="SECONDS")
     parser.add_argument("--minutes", nargs="+", type=float, default=[10, 30, 60, 120])
     parser.add_argument("--clock", choices=["wall", "cpu"], default="wall")
     parser.add_argument("--fit", action="store_true")
@@ -402,6 +429,8 @@ def parse(argv: Sequence[str] | None) -> argparse.Namespace:
 def main(argv: Sequence[str] | None = None) -> int:
     args = parse(argv)
     clips, device = find_clips(args), resolve_device(args.device)
+    if args.score_seconds:
+        clips = first_seconds(clips, args.score_seconds, args.out / "truth")
     rows: list[dict[str, Any]] = []
     chosen = contenders(args, args.overrides)
     if args.no_recipe:

@@ -167,3 +167,24 @@ def test_the_shipped_dancer_paints_the_same_at_half_the_rate(
     exact = [row["exact"] for row in rows]
     assert abs(exact[0] - exact[1]) < frame_rates.WITHIN and exact[0] != exact[1]
     assert min(exact) > 14
+
+
+def test_a_right_answer_is_cut_with_its_exact_truth(clips: quality.Clips, tmp_path: Path) -> None:
+    short = quality.first_seconds(clips, 0.2, tmp_path)
+    assert short.target == clips.target
+    assert sum(1 for _ in read_frames(short.truth)) == 5
+    with np.load(clips.truth_npz) as whole, np.load(short.truth_npz) as cut:
+        assert set(whole) == set(cut)
+        np.testing.assert_array_equal(cut["keypoints"], whole["keypoints"][:5])
+        np.testing.assert_array_equal(cut["mask_bits"], whole["mask_bits"][:5])
+        np.testing.assert_array_equal(cut["names"], whole["names"])
+
+
+def test_a_warm_run_is_the_recipe_begun_with_another_dancer(tmp_path: Path) -> None:
+    args = quality.parse(
+        ["--out", str(tmp_path), "--recipe", "tiny", "--warm", "a b.safetensors", "train.steps=7"]
+    )
+    cold, warm = quality.contenders(args, args.overrides)
+    assert (cold.name, warm.name) == ("tiny", "tiny-warm")
+    assert (cold.recipe.train.start_from, warm.recipe.train.start_from) == ("", "a b.safetensors")
+    assert warm.recipe.train.steps == cold.recipe.train.steps == 7
