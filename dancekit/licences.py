@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import inspect
-from collections.abc import Collection
+from collections.abc import Callable, Collection
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -54,10 +54,16 @@ def check_licence(what: str, licence: str, allowed: Collection[str]) -> None:
         )
 
 
-def needed_weights(recipe: Recipe) -> list[Needed]:
-    """Every weight file that training or using a recipe loads; nothing is fetched or read.
+def needed_weights(recipe: Recipe, *, find: Callable[[str], Path] = Path) -> list[Needed]:
+    """Every weight file that training or using a recipe loads.
 
-    A component says so in its classmethod `weight_files`, which takes its recipe parameters.
+    A component says so in its classmethod `weight_files`, which takes its recipe parameters. Of other dancers (one to
+    begin with, a teacher) the header is read; those that are not there are left out.
+
+    Args:
+        recipe: Resolved.
+        find: From what a recipe calls another dancer to its file: `dancekit.zoo.dancers.find_dancer` knows ids of the
+            zoo, and may fetch.
     """
     found = []
     for place, kind, component in recipe.components():
@@ -67,24 +73,39 @@ def needed_weights(recipe: Recipe) -> list[Needed]:
         known = inspect.signature(tell).parameters
         given = {key: value for key, value in component.params.items() if key in known}
         found += [Needed(place, component.name, file) for file in tell(**given)]
-    start = Path(recipe.train.start_from)
-    if recipe.train.start_from and start.is_file():
-        licence = read_info(start).licence
-        found.append(
-            Needed("train.start_from", "dancer", WeightFile(start.name, licence, None, (str(start),)))
-        )
+    for place, word in named_dancers(recipe):
+        if (path := Path(word)).is_dir():  # a run: one's own
+            continue
+        if (path := find(word)).is_file():
+            file = WeightFile(path.name, read_info(path).licence, None, (str(path),))
+            found.append(Needed(place, "dancer", file))
     return found
 
 
-def check_licences(recipe: Recipe) -> None:
+def named_dancers(recipe: Recipe) -> list[tuple[str, str]]:
+    """Dancers that a recipe names, files or ids: where, and how."""
+    teachers = [
+        (f"losses[{number}].teacher", str(term.params.get("teacher") or ""))
+        for number, term in enumerate(recipe.losses)
+    ]
+    return [
+        (place, word) for place, word in [*teachers, ("train.start_from", recipe.train.start_from)] if word
+    ]
+
+
+def check_licences(recipe: Recipe, *, find: Callable[[str], Path] = Path) -> None:
     """Refuse a recipe that needs weights its own policy does not allow.
 
     A file of the user's own of which nobody says a licence is taken: they named it themselves.
 
+    Args:
+        recipe: Resolved.
+        find: As of `needed_weights`.
+
     Raises:
         LicenceError: The first such file.
     """
-    for needed in needed_weights(recipe):
+    for needed in needed_weights(recipe, find=find):
         if not needed.file.licence and needed.file.is_local:
             continue
         check_licence(

@@ -8,9 +8,9 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from dancekit.cli.console import Terminal
-from dancekit.cli.dancers import find_dancer, is_zoo_id
 from dancekit.cli.options import Device, Force, Json, Quiet, Verbose, Who, check_person, is_override
 from dancekit.errors import UsageError
+from dancekit.zoo.dancers import find_dancer, is_zoo_id
 
 if TYPE_CHECKING:
     from dancekit.evaluate.result import Evaluation

@@ -8,9 +8,9 @@ from typing import Annotated
 import typer
 
 from dancekit.cli.console import Terminal
-from dancekit.cli.dancers import find_dancer
 from dancekit.cli.options import Force, Json, Quiet, Threads, Verbose, check_output
 from dancekit.errors import UsageError
+from dancekit.zoo.dancers import find_dancer
 
 
 def export(

@@ -12,7 +12,6 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from dancekit.cli.console import INTERRUPTED, Terminal
-from dancekit.cli.dancers import find_dancer
 from dancekit.cli.interrupt import TERMINATED
 from dancekit.cli.options import (
     Device,
@@ -29,6 +28,7 @@ from dancekit.cli.options import (
     read_size,
 )
 from dancekit.errors import UsageError
+from dancekit.zoo.dancers import find_dancer
 
 if TYPE_CHECKING:
     from dancekit.live import LiveResult

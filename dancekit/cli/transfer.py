@@ -9,7 +9,6 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from dancekit.cli.console import Terminal
-from dancekit.cli.dancers import find_dancer
 from dancekit.cli.options import (
     Device,
     Force,
@@ -28,6 +27,7 @@ from dancekit.cli.options import (
     read_size,
 )
 from dancekit.errors import UsageError
+from dancekit.zoo.dancers import find_dancer
 
 if TYPE_CHECKING:
     from dancekit.transfer import TransferResult

@@ -8,10 +8,10 @@ from typing import Annotated, cast, get_args
 import typer
 
 from dancekit.cli.console import Terminal
-from dancekit.cli.dancers import find_dancer
 from dancekit.cli.options import Force, Json, Quiet, Verbose, check_output
 from dancekit.errors import UsageError
 from dancekit.weights.quantize import Storage
+from dancekit.zoo.dancers import find_dancer
 
 Dtype = Annotated[
     str,

@@ -10,10 +10,10 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from dancekit.cli.console import Terminal
-from dancekit.cli.dancers import find_dancer, is_zoo_id
 from dancekit.cli.options import Device, Force, Json, Quiet, Verbose, check_output
 from dancekit.cli.zoo_pack import check_dtype
 from dancekit.errors import UsageError
+from dancekit.zoo.dancers import find_dancer, is_zoo_id
 
 if TYPE_CHECKING:
     from dancekit.zoo.publish import Publication

@@ -197,8 +197,8 @@ class TrainConfig(_Model):
             0 for none. (Window and clean plate are measured on the whole clip.)
         rare: How much more often clips in rare poses are drawn: 0 all alike, 1 by how rare the poses are, at most
             `data.sampling.MOST_OFTEN` times as often as the usual ones.
-        start_from: A run folder or a dancer file to begin with: every tensor of equal name and shape is taken,
-            from a global generator into a local one, say. Empty for random weights.
+        start_from: A run folder, a dancer file or an id of the zoo to begin with: every tensor of equal name and
+            shape is taken, from a global generator into a local one, say. Empty for random weights.
         precision: `fp32`; `bf16` runs the networks in bfloat16 (weights, losses and optimizers stay in single
             precision); `auto` takes bf16 where the device has units for it. Without them bf16 is slower.
         winograd: On a CPU, 3x3 convolutions by Winograd's algorithm, which rounds a little more: `auto` where it is

@@ -23,7 +23,7 @@ class Distillation:
     "Paying more attention to attention", ICLR 2017, section 3.1): the mean of the squares, of length 1 a frame.
 
     Args:
-        teacher: The dancer file of the teacher, of the same window, renderer and background.
+        teacher: The dancer file of the teacher, or its id in the zoo; of the same window, renderer and background.
         attention: Weight of the attention beside the picture; 0 for none.
         mask: `none` weighs every pixel alike; `person` weighs pixels outside of the person's mask by `background`.
         background: That weight, 0 to 1.

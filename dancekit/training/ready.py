@@ -16,6 +16,7 @@ from dancekit.data.crowd import Crowd
 from dancekit.data.poses import TRACKING, TrackedClip, track_person
 from dancekit.data.progress import Progress
 from dancekit.errors import DancekitError, UsageError
+from dancekit.licences import check_licences
 from dancekit.training.checkpoint import list_checkpoints
 from dancekit.training.distributed import Processes
 from dancekit.training.given import check_camera, check_given
@@ -26,6 +27,7 @@ from dancekit.training.teacher import teacher_of
 from dancekit.training.tensorboard import check_tensorboard
 from dancekit.video import probe
 from dancekit.weights.header import file_sha256
+from dancekit.zoo.dancers import find_dancer
 
 
 @dataclass(frozen=True, eq=False)
@@ -93,6 +95,8 @@ def get_ready(order: Order, processes: Processes, held: ExitStack, progress: Pro
     check_run(run.folder, recipe, inputs, resume=order.resume, force=order.force)
     if not list_checkpoints(run.checkpoints) or not order.resume:
         check_start(order.begin_with)
+        for each in recipe.chain if order.chained else [recipe]:
+            check_licences(each, find=find_dancer)  # of dancers of the zoo, too
     if "tensorboard" in recipe.train.loggers:
         check_tensorboard()
     found = None

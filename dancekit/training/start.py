@@ -14,9 +14,20 @@ from dancekit.training.checkpoint import list_checkpoints
 from dancekit.training.run import Run
 from dancekit.weights.header import read_tensors
 from dancekit.weights.state_dict import copy_matching
+from dancekit.zoo.dancers import find_dancer
 
 if TYPE_CHECKING:
     from dancekit.training.state import TrainingState
+
+
+def find_start(word: str) -> Path:
+    """What a `train.start_from` means: a run folder, a dancer file, or an id of the zoo, which is fetched.
+
+    Raises:
+        UnknownName: The zoo has no such dancer.
+        OfflineError: It has to be fetched and cannot be.
+    """
+    return Path(word) if Path(word).is_dir() else find_dancer(word, option="train.start_from")
 
 
 def check_start(path: str) -> None:
@@ -27,7 +38,7 @@ def check_start(path: str) -> None:
     """
     if not path:
         return
-    place = Path(path)
+    place = find_start(path)
     if place.is_dir():
         if not list_checkpoints(Run(place).checkpoints):
             raise UsageError(
@@ -47,8 +58,8 @@ def start_from(path: str, state: TrainingState) -> dict[str, tuple[int, int]]:
     written beside, exactly the body of the run that it comes from.
 
     Args:
-        path: A run folder (its last checkpoint is taken), or a dancer file (averages alone); the critic beside
-            it is taken along.
+        path: A run folder (its last checkpoint is taken), or a dancer file or an id of the zoo (averages alone); the
+            critic beside it is taken along.
         state: A run that has not begun.
 
     Returns:
@@ -58,8 +69,9 @@ def start_from(path: str, state: TrainingState) -> dict[str, tuple[int, int]]:
         UsageError: Not one tensor of the generator fits.
     """
     counts = {}
-    averages = _averages(Path(path))
-    for name, tensors in _networks(Path(path), state).items():
+    place = find_start(path)
+    averages = _averages(place)
+    for name, tensors in _networks(place, state).items():
         network = state.networks[name]
         copied, left, _ = copy_matching(network, tensors)
         counts[name] = (len(copied), len(copied) + len(left))

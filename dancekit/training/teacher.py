@@ -16,6 +16,7 @@ from dancekit.errors import IncompatibleParts, UsageError
 from dancekit.layers import at_least_single
 from dancekit.losses.distillation import attention_of
 from dancekit.types import get_skeleton
+from dancekit.zoo.dancers import find_dancer
 
 if TYPE_CHECKING:
     from dancekit.training.batch import Batch
@@ -28,10 +29,12 @@ PART = 8
 
 
 def teacher_of(recipe: Recipe) -> str:
-    """The teacher's file that a recipe's losses name; "" if none does.
+    """The teacher that a recipe's losses name, its file; "" if none does. One of the zoo is fetched.
 
     Raises:
         UsageError: The file is not there, or the loss names none.
+        UnknownName: The zoo has no such dancer.
+        OfflineError: It has to be fetched and cannot be.
     """
     for number, term in enumerate(recipe.losses):
         if term.name == "distillation":
@@ -41,9 +44,10 @@ def teacher_of(recipe: Recipe) -> str:
                     f"losses[{number}]: distillation needs a teacher",
                     hint="losses.distillation.teacher=DANCER.safetensors",
                 )
-            if not Path(named).is_file():
+            file = find_dancer(named, option=f"losses[{number}].teacher")
+            if not file.is_file():
                 raise UsageError(f"losses[{number}].teacher: there is no {named}", hint="name a dancer file")
-            return named
+            return str(file)
     return ""
 
 

@@ -10,6 +10,7 @@ from dancekit.config import Recipe
 from dancekit.errors import DancekitError
 from dancekit.licences import Needed, licence_group, needed_weights
 from dancekit.weights.header import file_sha256
+from dancekit.zoo.dancers import find_dancer
 from dancekit.zoo.index import Zoo
 
 
@@ -22,19 +23,21 @@ def lock_recipe(recipe: Recipe, *, name: str = "") -> dict[str, Any]:
     Raises:
         DancekitError: A local file is missing.
     """
-    shipped = {
-        source: file.sha256 for entry in Zoo([]).entries for file in entry.files for source in file.sources
-    }
+    listed = [file for entry in Zoo().entries for file in entry.files]
+    digests = {source: file.sha256 for file in listed for source in file.sources}
+    sources = {file.sha256: list(file.sources) for file in listed}
     files: dict[str, dict[str, Any]] = {}
-    for needed in needed_weights(recipe):
-        key = needed.file.sources[0]
+    for needed in needed_weights(recipe, find=find_dancer):
+        digest = _digest(needed, digests)
+        # where this machine has a file of the zoo is no other machine's business
+        places = sources.get(digest or "", list(needed.file.sources))
         row = files.setdefault(
-            key,
+            places[0],
             {
                 "name": needed.file.name,
-                "sha256": _digest(needed, shipped),
+                "sha256": digest,
                 "licence": needed.file.licence,
-                "sources": list(needed.file.sources),
+                "sources": places,
                 "needed_by": [],
             },
         )
@@ -69,7 +72,7 @@ def licence_rows(recipe: Recipe) -> list[dict[str, Any]]:
     """Every needed file with its licence, the licence's group, and whether the recipe's policy allows it."""
     allowed = recipe.policy.allow_licences
     rows = []
-    for needed in needed_weights(recipe):
+    for needed in needed_weights(recipe, find=find_dancer):
         said = needed.file.licence
         group = licence_group(said) if said else "unknown"
         rows.append(

@@ -10,10 +10,13 @@ import pytest
 
 from dancekit.config import load_recipe, recipe_names
 from dancekit.dancer import read_info
-from dancekit.errors import LicenceError
+from dancekit.errors import LicenceError, UnknownName
 from dancekit.licences import check_licences, licence_group, needed_weights
 from dancekit.registry import list_components, load
 from dancekit.resources import data_path
+from dancekit.training.start import find_start
+from dancekit.training.teacher import teacher_of
+from dancekit.zoo.dancers import find_dancer
 from dancekit.zoo.lock import lock_recipe
 from dancekit.zoo.pack import repack
 
@@ -101,3 +104,28 @@ def test_the_policy_is_enforced_for_a_dancer_to_start_from(tmp_path: Path) -> No
     repack(GOLDEN / "format-2.safetensors", start, changes={"licence": ""}, force=True)
     check_licences(recipe)
     assert dataclasses.asdict(needed_weights(recipe)[-1].file)["licence"] == read_info(start).licence == ""
+
+
+def test_a_dancer_of_the_zoo_is_known_by_its_id(tmp_path: Path) -> None:
+    shipped = data_path("zoo/weights/demo.safetensors")
+    teacher = "losses=[{name: distillation, params: {teacher: demo}}]"
+    recipe = load_recipe("tiny", ["train.start_from=demo", teacher])
+    assert find_start("demo") == shipped == Path(teacher_of(recipe))
+    assert find_start(str(tmp_path)) == tmp_path
+    found = [needed.place for needed in needed_weights(recipe, find=find_dancer)]
+    assert found[-2:] == ["losses[0].teacher", "train.start_from"]
+    assert "train.start_from" not in [needed.place for needed in needed_weights(recipe)]
+    locked = lock_recipe(recipe)["files"][-1]
+    assert locked["sources"] == ["package:zoo/weights/demo.safetensors"]
+    assert locked["needed_by"] == ["losses[0].teacher: dancer", "train.start_from: dancer"]
+    refused = load_recipe(
+        "tiny", ["train.start_from=demo", "policy.allow_licences=[non-commercial]", "pose=rtmlib"]
+    )
+    with pytest.raises(
+        LicenceError, match=r"train.start_from: the weights demo.safetensors of dancer are under Apache"
+    ):
+        check_licences(refused, find=find_dancer)
+    with pytest.raises(UnknownName, match="nobody"):
+        find_start("nobody")
+    with pytest.raises(UnknownName, match="nobody"):
+        teacher_of(load_recipe("tiny", [teacher.replace("demo", "nobody")]))

@@ -1,4 +1,4 @@
-"""Which dancer file a word on the command line means: a file, a run folder, or an id of the zoo."""
+"""Which dancer file a word means, on the command line or in a recipe: a file, or an id of the zoo."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ def find_dancer(word: str, *, option: str = "--dancer") -> Path:
 
     Args:
         word: `runs/me/dancer.safetensors`, `demo`.
-        option: What the word was given to, for messages.
+        option: What the word was given to, for messages: an option, or a place in a recipe.
 
     Returns:
         The file; it may not exist if the word is a path.
