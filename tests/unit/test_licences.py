@@ -118,13 +118,12 @@ def test_a_dancer_of_the_zoo_is_known_by_its_id(tmp_path: Path) -> None:
     locked = lock_recipe(recipe)["files"][-1]
     assert locked["sources"] == ["package:zoo/weights/demo.safetensors"]
     assert locked["needed_by"] == ["losses[0].teacher: dancer", "train.start_from: dancer"]
-    refused = load_recipe(
-        "tiny", ["train.start_from=demo", "policy.allow_licences=[non-commercial]", "pose=rtmlib"]
-    )
+    theirs = tmp_path / "theirs.safetensors"
+    repack(GOLDEN / "format-2.safetensors", theirs, changes={"licence": "CC-BY-NC-4.0"})
     with pytest.raises(
-        LicenceError, match=r"train.start_from: the weights demo.safetensors of dancer are under Apache"
+        LicenceError, match=r"losses\[0\].teacher: the weights theirs.safetensors of dancer are"
     ):
-        check_licences(refused, find=find_dancer)
+        check_licences(recipe, find=lambda _: theirs)
     with pytest.raises(UnknownName, match="nobody"):
         find_start("nobody")
     with pytest.raises(UnknownName, match="nobody"):
