@@ -5,7 +5,8 @@ from __future__ import annotations
 import json
 import os
 import signal
-from collections.abc import Iterator
+import subprocess
+import sys
 from pathlib import Path
 
 import make_video as mv
@@ -15,7 +16,6 @@ from live_stage import Seer, film
 from make_dancer import make_dancer
 
 from dancekit.cli.app import main
-from dancekit.live.film import FilmSource
 from dancekit.video import probe, read_frames
 
 QUICK = ("--headless", "--device", "cpu", "--calibrate", "0", "normalizer=identity")
@@ -152,40 +152,32 @@ def test_what_goes_wrong_is_one_line(
     assert err.count("\n") == 1
 
 
-@pytest.fixture
-def interruptible() -> Iterator[None]:
-    """Programs that a shell starts in the background ignore Ctrl-C, and pytest may be one of them."""
-    before = signal.signal(signal.SIGINT, signal.default_int_handler)
-    yield
-    signal.signal(signal.SIGINT, before)
-
-
-@pytest.mark.usefixtures("interruptible")
 @pytest.mark.parametrize(("number", "code"), [(signal.SIGTERM, 143), (signal.SIGINT, 130)])
 def test_a_signal_ends_it_and_the_record_is_kept(
-    dancer: Path,
-    capsys: pytest.CaptureFixture[str],
-    tmp_path: Path,
-    monkeypatch: pytest.MonkeyPatch,
-    number: int,
-    code: int,
+    dancer: Path, tmp_path: Path, root: Path, number: int, code: int
 ) -> None:
-    given = 0
-    newest = FilmSource.newest
-
-    def counted(source: FilmSource):
-        nonlocal given
-        given += 1
-        if given == 4:
-            os.kill(os.getpid(), number)
-        return newest(source)
-
-    monkeypatch.setattr(FilmSource, "newest", counted)
-    before = signal.getsignal(signal.SIGTERM)
     source = mv.write_frames(tmp_path / "a.mp4", mv.moving(200, 160, 120))  # eight seconds
-    found, _, err = run(capsys, "--dancer", dancer, "--source", source, "--record", "show.mp4", *QUICK)
-    assert found == code, err
-    assert given <= 6  # at once: no more than the look that was under way, and the next one
+    # a program of its own: signals are for whole processes, and this one has other tests to run
+    ended = subprocess.run(
+        [
+            *(
+                sys.executable,
+                "-X",
+                "faulthandler",
+                str(Path(__file__).with_name("live_program.py")),
+                str(int(number)),
+            ),
+            *("--dancer", str(dancer), "--source", str(source), "--record", "show.mp4", *QUICK),
+        ],
+        env={**os.environ, "PYTHONPATH": os.pathsep.join([str(root), *sys.path])},
+        cwd=tmp_path,
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert ended.returncode == code, ended.stderr
+    said = json.loads(ended.stdout.splitlines()[-1])
+    assert said["given"] <= 6  # at once: no more than the look that was under way, and the next one
+    assert said["handler restored"]
     assert 1 <= len(list(read_frames(tmp_path / "show.mp4"))) <= 6
-    assert signal.getsignal(signal.SIGTERM) is before
     assert sorted(path.name for path in tmp_path.iterdir()) == ["a.mp4", "show.mp4"]
