@@ -3,6 +3,7 @@
     python tools/zoo_index.py                                   # from zoo/index.json: schema, cards, tables
     python tools/zoo_index.py --networks                        # first the entries of the pose networks again
     python tools/zoo_index.py --demo DIR                        # first the demo's, from its evaluation (docs/evaluate)
+    python tools/zoo_index.py --dancer ID DIR... --title TEXT   # first that of zoo/weights/ID.safetensors
 
 Run it after a change of the index or of a file in `zoo/weights`; `tests/unit/test_zoo_index.py` fails until then.
 """
@@ -12,6 +13,7 @@ from __future__ import annotations
 import argparse
 import dataclasses
 import re
+from collections.abc import Sequence
 from pathlib import Path
 
 from dancekit.dancer import read_info, stored_recipe
@@ -107,6 +109,18 @@ def demo_entry(evaluation: Path) -> Entry:
     return entry.model_copy(update={"files": [file], "measured": measured})
 
 
+def dancer_entry(identity: str, evaluations: Sequence[Path], title: str, limits: str) -> Entry:
+    """A dancer of `zoo/weights`, and the critic beside it; licence and consent stand in the file."""
+    return entry_of(
+        ZOO / "weights" / f"{identity}.safetensors",
+        identity,
+        title=title,
+        evaluations=evaluations,
+        sources="package:zoo/weights/{name}",
+        limits=limits,
+    )
+
+
 def write_docs(index: Index) -> None:
     """Schema, cards, and the tables between their marks in docs/zoo.md."""
     (ZOO / "index.schema.json").write_text(schema_text())
@@ -147,10 +161,18 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--networks", action="store_true")
     parser.add_argument("--demo", type=Path, metavar="DIR")
+    parser.add_argument(
+        "--dancer", nargs="+", metavar="ID|DIR", help="an id, and folders of evaluations of it"
+    )
+    parser.add_argument("--title", default="", help="of --dancer; its recipe's summary if it is not given")
+    parser.add_argument("--limits", default="", help="of --dancer, besides those that every dancer has")
     given = parser.parse_args()
     index = read_index(INDEX) if INDEX.exists() else Index(entries=[])
     changed = network_entries() if given.networks else []
     changed += [demo_entry(given.demo)] if given.demo else []
+    if given.dancer:
+        identity, *folders = given.dancer
+        changed.append(dancer_entry(identity, [Path(each) for each in folders], given.title, given.limits))
     for entry in changed:
         index = index.replaced(entry)
     INDEX.write_text(index.to_text())
