@@ -9,9 +9,9 @@ dancer has random weights (speed does not depend on them), a window of that size
 
 Each stage runs alone in a fresh process: `fps` and `cpu_fps` (frames a second of wall and of processor time),
 `median_ms` and `p99_ms` (wall), `peak_mb` (resident memory above that after the imports). Stages: `decode`, `pose`,
-`render` (the condition image), `generate`, `refine` (the face), `composite` (into 1080x1920), `encode` (the window),
-`encode_full` (1080x1920). `whole` is a transfer with all stages at once, poses included: `fps`, the time from one
-finished frame to the next, and `peak_mb` of the process.
+`render` (the condition image, and the references), `generate`, `refine` (the face), `composite` (into 1080x1920),
+`encode` (the window), `encode_full` (1080x1920). `whole` is a transfer with all stages at once, poses included: `fps`,
+the time from one finished frame to the next, and `peak_mb` of the process.
 
 `--minutes` paints sources of those lengths and says how the peak memory of the process grows.
 """
@@ -42,6 +42,7 @@ from dancekit.config import Recipe, load_recipe
 from dancekit.contracts import MattedBackground, State
 from dancekit.dancer import DancerInfo, component_ids, save_dancer
 from dancekit.data.framing import crop
+from dancekit.data.references import ReferenceBank
 from dancekit.resources import data_path
 from dancekit.transfer import Dancer
 from dancekit.transfer.composite import MattedPerson
@@ -93,7 +94,19 @@ def make_dancer(out: Path, recipe: Recipe, poses: PoseSequence) -> None:
     )
     plate = np.random.default_rng(0).integers(0, 255, (FULL[1], FULL[0], 3), np.uint8)
     _, png = cv2.imencode(".png", plate)
-    save_dancer(out, info, networks, target=target, plate_png=png.tobytes())
+    bank = make_bank(recipe, info.window, target)
+    save_dancer(out, info, networks, target=target, plate_png=png.tobytes(), references=bank)
+
+
+def make_bank(recipe: Recipe, window: Window, target: PoseSequence) -> ReferenceBank | None:
+    """As many references as the recipe wants, without a person's picture: poses spread over the target's."""
+    if recipe.reference.name == "none":
+        return None
+    wanted = min(int(recipe.reference.params["bank"]), len(target))
+    some = target[np.linspace(0, len(target) - 1, wanted).round().astype(int)]
+    width, height = window.size
+    poses = some.replace(xy=window.to_window(some.xy), size=window.size)
+    return ReferenceBank(np.full((wanted, height, width, 4), 255, np.uint8), poses)
 
 
 def load(file: Path, runner: str) -> Dancer:
@@ -136,23 +149,26 @@ def make_work(stage: str, source: Path, dancer_file: Path, runner: str) -> Work:
 
     def draw(number: int) -> torch.Tensor:
         row = number % len(poses)
-        return painter.parts.renderer(xy[row : row + 1], poses.score[row : row + 1])
+        return next(painter.draw(xy[row : row + 1], poses.score[row : row + 1]))
 
     if stage == "render":
         return draw
-    condition, boxes = draw(0), painter.face_boxes(xy, poses.score)
+    drawn, boxes = draw(0), painter.face_boxes(xy, poses.score)
+    channels = painter.parts.renderer.spec.channels
+    condition, references = drawn[:, :channels], drawn[:, channels:]
     if stage == "refine":
         image, box = torch.zeros(1, 3, *window.size[::-1]), torch.from_numpy(boxes[:1])
         return torch.inference_mode()(lambda number: painter.parts.face(image, condition, box))
     state: list[State | None] = [None]
-    temporal, background = painter.parts.temporal, painter.parts.background
-    plate = torch.zeros(1, 3, *window.size[::-1])
+    parts, plate = painter.parts, torch.zeros(1, 3, *window.size[::-1])
+
+    def paint(given: torch.Tensor) -> torch.Tensor:
+        output = painter.network(torch.cat([given, references], 1))
+        return parts.background.compose(parts.reference.compose(output, references), plate)
 
     @torch.inference_mode()
     def generate(number: int) -> None:
-        _, state[0] = temporal.step(
-            lambda given: background.compose(painter.network(given), plate), condition, state[0]
-        )
+        _, state[0] = parts.temporal.step(paint, condition, state[0])
 
     return generate
 
