@@ -23,6 +23,9 @@ app = typer.Typer(add_completion=False, rich_markup_mode="rich", no_args_is_help
 Out = Annotated[Path, typer.Option("--out", metavar="DIR", help="Folder for NAME.mp4 and NAME.npz.")]
 Flow = Annotated[bool, typer.Option("--flow", help="Write the exact optical flow too (3 MB a second).")]
 Jobs = Annotated[int, typer.Option("--jobs", metavar="N", min=0, help="Processes; 0: as many as cores.")]
+Resume = Annotated[
+    bool, typer.Option("--resume", help="Keep clips that are there already, and render the others.")
+]
 Rate = Annotated[
     str,
     typer.Option(
@@ -77,6 +80,7 @@ def render(
     quality: Quality = "fast",
     flow: Flow = False,
     jobs: Jobs = 1,
+    resume: Resume = False,
     force: Force = False,
     as_json: Json = False,
     verbose: Verbose = 0,
@@ -91,6 +95,7 @@ def render(
     Examples:
       dancekit dancefloor render --seed 7 --out one
       dancekit dancefloor render --people 24 --frames 150 --jobs 0 --out many
+      dancekit dancefloor render --people 24 --frames 150 --out many --resume
       dancekit dancefloor render --pair --frames 300 --quality fine --out pair
       dancekit dancefloor render --crossing --size 1280x720 --flow --out two
       dancekit dancefloor render --seed 7 --rate 50 --out fast
@@ -117,7 +122,7 @@ def render(
     else:
         made = clips.people_clips(seed, people or 1, frames, size=frame_size, kind=motion, quality=chosen)
     made = [dataclasses.replace(clip, rate=frame_rate) for clip in made]
-    _render(terminal, made, out, flow=flow, force=force, jobs=jobs)
+    _render(terminal, made, out, flow=flow, resume=resume, force=force, jobs=jobs)
 
 
 @app.command("benchmark", short_help="Render the benchmark's five clips again.")
@@ -139,6 +144,7 @@ def benchmark(
     quality: Quality = "fine",
     flow: Flow = False,
     jobs: Jobs = 1,
+    resume: Resume = False,
     force: Force = False,
     as_json: Json = False,
     verbose: Verbose = 0,
@@ -162,7 +168,7 @@ def benchmark(
         raise UsageError(f"--quality {quality} does not exist", hint=f"use one of {', '.join(QUALITIES)}")
     made = benchmark_clips(mocap=mocap, size=frame_size, quality=QUALITIES[quality], only=only or BENCHMARK)
     made = [dataclasses.replace(clip, rate=frame_rate) for clip in made]
-    _render(terminal, made, out, flow=flow, force=force, jobs=jobs)
+    _render(terminal, made, out, flow=flow, resume=resume, force=force, jobs=jobs)
 
 
 @app.command("verify", short_help="Check that truth and pixels of rendered clips agree.")
@@ -232,12 +238,22 @@ def _frame_rate(text: str) -> Fraction:
     return rate.limit_denominator(1001)
 
 
-def _render(terminal: Terminal, clips: list[Clip], out: Path, *, flow: bool, force: bool, jobs: int) -> None:
+def _render(
+    terminal: Terminal, clips: list[Clip], out: Path, *, flow: bool, resume: bool, force: bool, jobs: int
+) -> None:
+    if resume and force:
+        raise UsageError("--resume keeps what is there, --force replaces it", hint="give one of them")
     from dancekit.dancefloor.render import default_jobs, render_clips
 
     with show_progress(terminal) as progress:
         done = render_clips(
-            clips, out, flow=flow, force=force, jobs=jobs or default_jobs(), progress=progress
+            clips,
+            out,
+            flow=flow,
+            resume=resume,
+            force=force,
+            jobs=jobs or default_jobs(),
+            progress=progress,
         )
     terminal.table(
         ["clip", "frames", "CPU s a frame", "CPU s before", "foot slide m/s"], [_row(each) for each in done]

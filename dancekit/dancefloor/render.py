@@ -24,10 +24,10 @@ from dancekit.dancefloor.person import Person
 from dancekit.dancefloor.rates import at_rate
 from dancekit.dancefloor.retarget import Performance, retarget
 from dancekit.dancefloor.rooms import Room
-from dancekit.dancefloor.scene import Scene, Stance
-from dancekit.dancefloor.truth import TruthRecorder
+from dancekit.dancefloor.scene import QUALITIES, Scene, Stance
+from dancekit.dancefloor.truth import ClipTruth, TruthRecorder
 from dancekit.data.progress import Progress, silent
-from dancekit.errors import OutputExists
+from dancekit.errors import OutputExists, UsageError
 from dancekit.video.write import VideoWriter
 
 CRF = 20
@@ -71,6 +71,7 @@ def render_clips(
     *,
     flow: bool = False,
     force: bool = False,
+    resume: bool = False,
     jobs: int = 1,
     progress: Progress = silent,
 ) -> list[Rendered]:
@@ -81,16 +82,24 @@ def render_clips(
         out: The folder; made if it is not there.
         flow: Whether to write the exact flow too.
         force: Whether files there may be replaced.
+        resume: Whether clips that are there already, whole and of the same making, are kept, and not rendered.
         jobs: Processes.
         progress: Told of each clip's frames (one process) or of clips (several).
 
+    Returns:
+        What was rendered, in the order of `clips`.
+
     Raises:
         OutputExists: A file is there already; nothing was rendered.
+        UsageError: A clip to be kept was made in another way; nothing was rendered.
     """
+    if resume:
+        clips = [clip for clip in clips if not _is_there(clip, out, flow=flow)]
     for clip in clips:
         for suffix in (".mp4", ".npz"):
-            if not force and (out / f"{clip.name}{suffix}").exists():
+            if not (force or resume) and (out / f"{clip.name}{suffix}").exists():
                 raise OutputExists(out / f"{clip.name}{suffix}")
+    force = force or resume  # what stands there then is half a clip
     if jobs <= 1 or len(clips) == 1:
         return [render_clip(clip, out, flow=flow, force=force, progress=progress) for clip in clips]
     done: dict[str, Rendered] = {}
@@ -108,6 +117,40 @@ def render_clips(
     return [done[clip.name] for clip in clips]
 
 
+def _is_there(clip: Clip, out: Path, *, flow: bool) -> bool:
+    """Whether a clip's two files are there and whole: the truth is written last."""
+    path = out / f"{clip.name}.npz"
+    if not (path.exists() and path.with_suffix(".mp4").exists()):
+        return False
+    found = ClipTruth.load(path)
+    wanted = {
+        **_made(clip),
+        "frames": len(clip),
+        "size": clip.camera.size,
+        "rate": float(clip.rate),
+        "flow": flow,
+    }
+    has = {
+        **{key: found.provenance.get(key) for key in _made(clip)},
+        **{
+            "frames": len(found),
+            "size": found.camera.size,
+            "rate": found.rate,
+            "flow": found.flow is not None,
+        },
+    }
+    if wanted != has:
+        other = ", ".join(f"{key} {has[key]}, not {wanted[key]}" for key in wanted if wanted[key] != has[key])
+        raise UsageError(f"{path} was made in another way: {other}", hint="choose another --out, or --force")
+    return True
+
+
+def _made(clip: Clip) -> dict[str, object]:
+    """What a clip's file says of how it was made, besides its form."""
+    quality = next((name for name, each in QUALITIES.items() if each == clip.quality), "other")
+    return {"quality": quality, **clip.made_from}
+
+
 def render_clip(
     clip: Clip, out: Path, *, flow: bool = False, force: bool = False, progress: Progress = silent
 ) -> Rendered:
@@ -120,7 +163,7 @@ def render_clip(
         "program": f"dancekit {__version__}",
         "clip": clip.name,
         "credits": credits,
-        **clip.made_from,
+        **_made(clip),
     }
     truth = TruthRecorder(clip.camera, [person.height for person in stage.people], provenance, rate=clip.rate)
     setup = time.process_time() - began

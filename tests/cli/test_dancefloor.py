@@ -47,6 +47,7 @@ def test_people_are_rendered_and_verified(cli, tmp_path):
         (("--motion", "waltz"), "waltz does not exist"),
         (("--quality", "best"), "best does not exist"),
         (("--size", "63x64"), "even"),
+        (("--resume", "--force"), "--resume keeps what is there, --force replaces it"),
     ],
 )
 def test_what_cannot_be_rendered_is_refused(cli, arguments, words):

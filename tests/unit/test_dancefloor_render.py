@@ -12,7 +12,7 @@ import pytest
 from dancekit.dancefloor.actor import Actor
 from dancekit.dancefloor.benchmark_rooms import camera_a
 from dancekit.dancefloor.choreography import choreograph
-from dancekit.dancefloor.clips import benchmark_clips, crossing_clip, pair_clips
+from dancekit.dancefloor.clips import benchmark_clips, crossing_clip, pair_clips, people_clips
 from dancekit.dancefloor.flow import STEP, FlowTracker, FrameFlow, dense_flow
 from dancekit.dancefloor.keypoints import FACE, NAMES
 from dancekit.dancefloor.looks import PERSON_B
@@ -22,7 +22,7 @@ from dancekit.dancefloor.retarget import retarget
 from dancekit.dancefloor.scene import QUALITIES
 from dancekit.dancefloor.truth import HIDDEN, OUTSIDE, VISIBLE, ClipTruth, visibility
 from dancekit.dancefloor.verify import verify_clip, verify_folder, worst
-from dancekit.errors import OutputExists, PoseError, VideoError
+from dancekit.errors import OutputExists, PoseError, UsageError, VideoError
 from dancekit.evaluate.truth import ExactTruth
 from dancekit.video.read import read_frames
 
@@ -130,6 +130,29 @@ def test_nothing_is_overwritten_and_nothing_rendered_before_that_is_known(pair):
     with pytest.raises(OutputExists):
         render_clips(clips[::-1], pair)
     assert {path.name: path.stat().st_mtime_ns for path in pair.iterdir()} == before
+
+
+def test_what_is_there_and_whole_is_kept(tmp_path):
+    def clips(**changes):
+        given = {"size": (112, 96), "kind": "dance", "quality": FAST, **changes}
+        return people_clips(40, 3, 3, **given)
+
+    assert [each.name for each in render_clips(clips()[:2], tmp_path)] == ["person_0040", "person_0041"]
+    (tmp_path / "person_0041.npz").unlink()  # killed between a clip and its truth
+    before = (tmp_path / "person_0040.mp4").stat().st_mtime_ns
+    done = render_clips(clips(), tmp_path, resume=True)
+    assert [each.name for each in done] == ["person_0041", "person_0042"]
+    assert (tmp_path / "person_0040.mp4").stat().st_mtime_ns == before
+    assert render_clips(clips(), tmp_path, resume=True) == []
+    for changes, words in (
+        ({"quality": QUALITIES["fine"]}, "quality fast, not fine"),
+        ({"kind": "walk"}, "motion dance, not walk"),
+        ({"size": (128, 96)}, r"size \(112, 96\), not \(128, 96\)"),
+    ):
+        with pytest.raises(UsageError, match=rf"person_0040.npz was made in another way: {words}"):
+            render_clips(clips(**changes), tmp_path, resume=True)
+    with pytest.raises(UsageError, match="flow False, not True"):
+        render_clips(clips(), tmp_path, resume=True, flow=True)
 
 
 def test_a_file_says_how_it_was_made(pair):
