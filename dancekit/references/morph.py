@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import cv2
 import numpy as np
 import torch
 import torch.nn.functional as F
@@ -14,8 +15,8 @@ STEP = 4
 SHORTEST = 0.04
 """Of the person's extent: a limb shorter than that, in either pose, has no direction that can be trusted."""
 
-NEAR, FALL, LENGTH = 0.02, 2.0, 0.5
-"""Beier and Neely's a (of the person's extent), b and p: weight = (length^p / (a + distance))^b."""
+NEAR, LENGTH = 0.02, 0.5
+"""Beier and Neely's a (of the person's extent) and p; b is 2: weight = (length^p / (a + distance))^b."""
 
 OVERHANG = 0.25
 """How far beyond a limb's ends its stretching goes on, in limb lengths; further out it is moved as it is."""
@@ -79,26 +80,44 @@ def morph(
         return shifted(picture, shift)
     p, q, p0, q0, long, long0 = (each[good] for each in (p, q, p0, q0, long, long0))
     size = float(np.median(long0 / long))  # the persons' sizes: most limbs keep their length
-    height, width = picture.shape[-2:]
-    rows, columns = (_coarse(pixels) for pixels in (height, width))
-    points = np.stack(np.meshgrid(columns, rows), -1).reshape(-1, 1, 2)
-    along, along0 = (q - p) / long[:, None], (q0 - p0) / long0[:, None]
-    from_p = points - p
-    run = (from_p * along).sum(-1)
-    side = from_p[..., 0] * along[:, 1] - from_p[..., 1] * along[:, 0]
-    near = np.clip(run, -OVERHANG * long, (1 + OVERHANG) * long)
     stretch = np.clip(long0 / long, size / _MOST_STRETCH, size * _MOST_STRETCH)
-    back = near * stretch + (run - near) * size
-    across0 = np.stack([along0[:, 1], -along0[:, 0]], -1)
-    source = p0 + back[..., None] * along0 + size * side[..., None] * across0
-    distance = np.hypot(side, run - np.clip(run, 0, long))
-    weight = (long**LENGTH / (NEAR * extent[1] + distance)) ** FALL
-    field = ((source - points) * weight[..., None]).sum(1) / weight.sum(1, keepdims=True)
-    coarse = torch.from_numpy(field.reshape(1, len(rows), len(columns), 2)).permute(0, 3, 1, 2).float()
+    height, width = picture.shape[-2:]
+    x, y = (_coarse(pixels) for pixels in (width, height))
+    points = np.stack(np.meshgrid(x, y)).reshape(2, -1)
+    along, along0 = (q - p) / long[:, None], (q0 - p0) / long0[:, None]
+    # (limbs, points), a pass over memory for each operation: this is done for every frame
+    run, side = (
+        _single(axis @ points - (axis * p).sum(1, keepdims=True)) for axis in (along, _across(along))
+    )
+    long, stretch = _single(long[:, None]), _single(stretch[:, None])
+    distance = np.clip(run, 0, long)
+    np.subtract(run, distance, out=distance)
+    np.hypot(side, distance, out=distance)
+    distance += np.float32(NEAR * extent[1])
+    weight = np.square(long**LENGTH / distance)
+    weight /= weight.sum(0)
+    near = np.clip(run, -OVERHANG * long, (1 + OVERHANG) * long)
+    near *= stretch - np.float32(size)
+    run *= np.float32(size)
+    run += near  # along the limb in the given picture
+    side *= np.float32(size)
+    run *= weight
+    side *= weight
+    field = p0.T @ weight + along0.T @ run + _across(along0).T @ side - points
+    coarse = torch.from_numpy(_single(field.reshape(1, 2, len(y), len(x))))
     large = F.interpolate(coarse, scale_factor=STEP, mode="bilinear", align_corners=False)
     fine = large[0, :, :height, :width].numpy()
-    y, x = np.mgrid[0:height, 0:width].astype(np.float32)
-    return _sample(picture, x + fine[0], y + fine[1])
+    rows, columns = np.mgrid[0:height, 0:width].astype(np.float32)
+    return _sample(picture, columns + fine[0], rows + fine[1])
+
+
+def _across(along: NDArray[np.float64]) -> NDArray[np.float64]:
+    """(L, 2) directions, each turned by a quarter: what is to the right of a limb."""
+    return np.stack([along[:, 1], -along[:, 0]], -1)
+
+
+def _single(values: NDArray[np.float64]) -> NDArray[np.float32]:
+    return np.ascontiguousarray(values, np.float32)
 
 
 def _coarse(pixels: int) -> NDArray[np.float64]:
@@ -107,12 +126,17 @@ def _coarse(pixels: int) -> NDArray[np.float64]:
 
 
 def _sample(picture: Tensor, x: NDArray[np.float32], y: NDArray[np.float32]) -> Tensor:
-    """(C, H, W) looked up at (H, W) columns and rows; zeros beyond its edge.
+    """(C, H, W), C at most 4, looked up at (H, W) columns and rows; zeros beyond its edge.
 
-    Bicubically, because what is copied should be sharp; what that overshoots is taken back.
+    Bicubically, because what is copied should be sharp; what that overshoots is taken back. OpenCV looks up at 32nds
+    of a pixel, and four times as fast as torch.
     """
-    height, width = picture.shape[-2:]
-    grid = np.stack([(2 * x + 1) / width - 1, (2 * y + 1) / height - 1], -1).astype(np.float32)
-    found = F.grid_sample(picture[None], torch.from_numpy(grid)[None], mode="bicubic", align_corners=False)[0]
-    low, high = picture.amin((1, 2))[:, None, None], picture.amax((1, 2))[:, None, None]
-    return torch.minimum(torch.maximum(found, low.clamp_max(0)), high.clamp_min(0))
+    channels = len(picture)
+    given = np.ascontiguousarray(picture.permute(1, 2, 0).numpy())
+    found = cv2.remap(given, x, y, cv2.INTER_CUBIC, borderMode=cv2.BORDER_CONSTANT)
+    rows = given.reshape(len(given), -1)  # first over whole rows: numpy is slow over a last axis of four
+    low, high = (
+        torch.from_numpy(bound.reshape(-1, channels))[..., None, None] for bound in (rows.min(0), rows.max(0))
+    )
+    seen = torch.from_numpy(found.reshape(*x.shape, channels)).permute(2, 0, 1).contiguous()
+    return seen.clamp(low.amin(0).clamp_max(0), high.amax(0).clamp_min(0))

@@ -22,6 +22,7 @@ from dancekit.data.references import ReferenceBank, make_bank
 from dancekit.data.training_set import TrainingSet
 from dancekit.errors import DancerError, IncompatibleParts
 from dancekit.model import Painter
+from dancekit.references import morph as morphing
 from dancekit.references.morph import joints_shift, morph, shifted
 from dancekit.references.nearest import Nearest
 from dancekit.training.batch import draw_clips, references_of
@@ -53,7 +54,47 @@ def inner(picture: torch.Tensor, border: int = 16) -> NDArray[np.float32]:
     return picture[:, border:-border, border:-border].numpy()
 
 
+def beier_and_neely(pose: NDArray[np.float32], wanted: NDArray[np.float32]) -> NDArray[np.float64]:
+    """(24, 24, 2) where each fourth point comes from, limb by limb as the paper has it: P', Q' and weights."""
+    size = np.median(
+        [np.linalg.norm(pose[b] - pose[a]) / np.linalg.norm(wanted[b] - wanted[a]) for a, b in EDGES]
+    )
+    near = morphing.NEAR * np.ptp(wanted, axis=0).max()
+    found = np.zeros((24, 24, 2))
+    for row, column in np.ndindex(24, 24):
+        point, total, sum_of = np.array([column, row]) * 4 + 1.5, np.zeros(2), 0.0
+        for a, b in EDGES:
+            p, q, p0, q0 = (each.astype(float) for each in (wanted[a], wanted[b], pose[a], pose[b]))
+            long, long0 = np.linalg.norm(q - p), np.linalg.norm(q0 - p0)
+            u = (point - p) @ (q - p) / long  # pixels along the limb, v across
+            v = (point - p) @ np.array([(q - p)[1], -(q - p)[0]]) / long
+            over = morphing.OVERHANG * long
+            on_limb = min(max(u, -over), long + over)
+            u0 = on_limb * long0 / long + (u - on_limb) * size
+            unit = (q0 - p0) / long0
+            away = np.hypot(v, max(-u, u - long, 0))
+            weight = (long**morphing.LENGTH / (near + away)) ** 2
+            total += weight * (p0 + u0 * unit + size * v * np.array([unit[1], -unit[0]]))
+            sum_of += weight
+        found[row, column] = total / sum_of
+    return found
+
+
 class TestMorph:
+    def test_against_the_papers_formula_limb_by_limb(self) -> None:
+        wanted = a_pose() * np.float32(0.9) + np.array([[0, 0], [6, 3], [-4, 9], [8, -7]], np.float32)
+        rows, columns = np.mgrid[0:SIDE, 0:SIDE].astype(np.float32)
+        there = torch.from_numpy(np.stack([columns, rows, np.full_like(rows, 1e4), 0 * rows]))
+        ours = morph(
+            there, (a_pose(), ONE), (wanted, ONE), EDGES, NOWHERE
+        )  # a picture of where each pixel is
+        coarse = torch.from_numpy(beier_and_neely(a_pose(), wanted)).permute(2, 0, 1)[None]
+        expected = torch.nn.functional.interpolate(coarse, scale_factor=4, mode="bilinear")[0]
+        inside = ((expected > 3) & (expected < SIDE - 4)).all(0)
+        assert inside.float().mean() > 0.5
+        # OpenCV looks up at 32nds of a pixel
+        np.testing.assert_allclose(ours[:2, inside], expected[:, inside], atol=0.5 / 32 + 1e-3)
+
     def test_the_same_pose_changes_nothing(self) -> None:
         picture, pose = smooth_picture(), (a_pose(), ONE)
         np.testing.assert_allclose(morph(picture, pose, pose, EDGES, NOWHERE), picture, atol=1e-4)
