@@ -91,9 +91,12 @@ class TestMorph:
         coarse = torch.from_numpy(beier_and_neely(a_pose(), wanted)).permute(2, 0, 1)[None]
         expected = torch.nn.functional.interpolate(coarse, scale_factor=4, mode="bilinear")[0]
         inside = ((expected > 3) & (expected < SIDE - 4)).all(0)
+        inside[[0, 1, -2, -1]] = inside[:, [0, 1, -2, -1]] = (
+            False  # there it is shifts that are the same, not places
+        )
         assert inside.float().mean() > 0.5
-        # OpenCV looks up at 32nds of a pixel
-        np.testing.assert_allclose(ours[:2, inside], expected[:, inside], atol=0.5 / 32 + 1e-3)
+        # OpenCV looks up at 32nds of a pixel, and its cubic does not keep a ramp straight
+        np.testing.assert_allclose(ours[:2, inside], expected[:, inside], atol=0.06)
 
     def test_the_same_pose_changes_nothing(self) -> None:
         picture, pose = smooth_picture(), (a_pose(), ONE)
