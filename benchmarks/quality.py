@@ -18,8 +18,9 @@ recipe's own number of steps stays without it; a run that ends before a mark is 
 `--arms MATRIX` runs every arm of an ablation (`ablations/quality.yaml`: each lever left out), `--footage` the first
 recipe on the first so many seconds of the clip, `--warm` every recipe again, begun with another dancer's weights.
 `--score-seconds` scores on the first so many seconds of the right answer alone. Without clips of one's own
-(`--target`, `--truth`, `--truth-npz`) it takes those of ../shared/data/dancefloor, or the shipped samples.
-`quality.png` and `quality.json` are written to OUT.
+(`--target`, `--truth` and perhaps `--truth-npz`) it takes those of ../shared/data/dancefloor, or the shipped samples;
+`--split 0.8` trains on the beginning of `--target` and scores on its end. `quality.png` and `quality.json` are written
+to OUT.
 """
 
 from __future__ import annotations
@@ -100,11 +101,11 @@ class Contender:
 
 @dataclass(frozen=True)
 class Clips:
-    """What is trained on, and scored on."""
+    """What is trained on, and scored on; without exact truth the masks are those that the pose backend finds."""
 
     target: Path
     truth: Path
-    truth_npz: Path
+    truth_npz: Path | None
 
 
 @dataclass
@@ -218,8 +219,7 @@ def measure(
     target = clips.target
     if contender.footage is not None:
         target = folder / "footage.mp4"
-        span = Span(Fraction(0), Fraction(contender.footage).limit_denominator(1000))
-        join_takes([Take(clips.target, span)], target)
+        _cut(clips.target, target, 0, contender.footage)
     recipe = _recipe(contender, folder, max(minutes), fit=fit, device=device, cpu=cpu)
     rows = []
     for minute in sorted(minutes):
@@ -373,7 +373,9 @@ def first_seconds(clips: Clips, seconds: float, folder: Path) -> Clips:
     """The same, but for a right answer of so many seconds."""
     folder.mkdir(parents=True, exist_ok=True)
     truth, exact = folder / "truth.mp4", folder / "truth.npz"
-    join_takes([Take(clips.truth, Span(Fraction(0), Fraction(seconds).limit_denominator(1000)))], truth)
+    _cut(clips.truth, truth, 0, seconds)
+    if clips.truth_npz is None:
+        return Clips(clips.target, truth, None)
     frames = sum(1 for _ in read_frames(truth))
     with np.load(clips.truth_npz, allow_pickle=False) as whole:
         length = len(whole["keypoints"])
@@ -387,13 +389,32 @@ def first_seconds(clips: Clips, seconds: float, folder: Path) -> Clips:
     return Clips(clips.target, truth, exact)
 
 
+def split(clip: Path, share: float, folder: Path) -> Clips:
+    """The beginning of a clip to train on, and its end, which training never sees, to score on."""
+    folder.mkdir(parents=True, exist_ok=True)
+    target, truth = folder / "target.mp4", folder / "truth.mp4"
+    seconds = float(probe(clip).duration or 0)
+    _cut(clip, target, 0, share * seconds)
+    _cut(clip, truth, share * seconds, seconds)
+    return Clips(target, truth, None)
+
+
+def _cut(clip: Path, to: Path, start: float, end: float) -> None:
+    first, last = (Fraction(each).limit_denominator(1000) for each in (start, end))
+    join_takes([Take(clip, Span(first, last))], to)
+
+
 def find_clips(args: argparse.Namespace) -> Clips:
     """Those named, the shared benchmark's, or the shipped samples."""
-    given = (args.target, args.truth, args.truth_npz)
-    if any(given) and not all(given):
-        raise SystemExit("--target, --truth and --truth-npz belong together")
+    given = (args.target, args.truth)
+    if args.split and (not args.target or args.truth or not 0 < args.split < 1):
+        raise SystemExit("--split SHARE, between 0 and 1, takes both clips from --target")
+    if args.split:
+        return split(args.target, args.split, args.out / "split")
+    if (any(given) and not all(given)) or (args.truth_npz and not any(given)):
+        raise SystemExit("--target and --truth belong together, and --truth-npz to them")
     if all(given):
-        return Clips(*given)
+        return Clips(*given, args.truth_npz)
     if SHARED.is_dir():
         return Clips(
             *(SHARED / name for name in ("target_train.mp4", "target_truth.mp4", "target_truth.npz"))
@@ -414,6 +435,7 @@ def parse(argv: Sequence[str] | None) -> argparse.Namespace:
     )
     parser.add_argument("--footage", nargs="+", type=float, default=[], metavar="SECONDS")
     parser.add_argument("--warm", type=Path, metavar="FILE", help="a dancer file or a run folder")
+    parser.add_argument("--split", type=float, metavar="SHARE", help="of --target that is trained on")
     parser.add_argument("--score-seconds", type=float, metavar="SECONDS")
     parser.add_argument("--minutes", nargs="+", type=float, default=[10, 30, 60, 120])
     parser.add_argument("--clock", choices=["wall", "cpu"], default="wall")

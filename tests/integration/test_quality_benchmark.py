@@ -188,3 +188,18 @@ def test_a_warm_run_is_the_recipe_begun_with_another_dancer(tmp_path: Path) -> N
     assert (cold.name, warm.name) == ("tiny", "tiny-warm")
     assert (cold.recipe.train.start_from, warm.recipe.train.start_from) == ("", "a b.safetensors")
     assert warm.recipe.train.steps == cold.recipe.train.steps == 7
+
+
+def test_a_clip_split_in_time(clips: quality.Clips, tmp_path: Path) -> None:
+    frames = [frame.rgb for frame in read_frames(clips.truth)]
+    args = ["--out", str(tmp_path), "--target", str(clips.truth), "--split", "0.75"]
+    found = quality.find_clips(quality.parse(args))
+    parts = [[frame.rgb for frame in read_frames(each)] for each in (found.target, found.truth)]
+    assert [len(each) for each in parts] == [9, 3]
+    assert found.truth_npz is None
+    for whole, part in zip(frames, [*parts[0], *parts[1]], strict=True):
+        assert np.abs(whole.astype(int) - part).mean() < 4  # encoded again
+    with pytest.raises(SystemExit, match="takes both clips from --target"):
+        quality.find_clips(quality.parse([*args, "--truth", "a.mp4"]))
+    with pytest.raises(SystemExit, match="--target and --truth belong together"):
+        quality.find_clips(quality.parse(args[:4]))
