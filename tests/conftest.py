@@ -1,23 +1,38 @@
-"""What every test gets: a cache of its own, no network, two threads at most."""
+"""What every test gets: a cache of its own, no network, two threads at most, one where there are several workers."""
 
 from __future__ import annotations
 
 import importlib
 import logging
-import os
 import sys
 from collections.abc import Callable, Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
+from parity_count import ParityCount
 from plugin_metadata import register
-
-# Set before anything imports numpy or torch: on a shared machine more threads than cores are slower.
-os.environ.setdefault("OMP_NUM_THREADS", "2")
-os.environ.setdefault("GOMP_SPINCOUNT", "5000")
+from workers import WholeFiles, choose_workers, longest_first
 
 ROOT = Path(__file__).resolve().parents[1]
 SHARED = ROOT.parent / "shared"
+
+
+@pytest.hookimpl(tryfirst=True)
+def pytest_cmdline_main(config: pytest.Config) -> None:
+    choose_workers(config)
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    config.pluginmanager.register(ParityCount())
+
+
+def pytest_xdist_make_scheduler(config: pytest.Config, log: Any) -> WholeFiles | None:
+    return WholeFiles(config, log) if config.option.dist == "loadfile" else None
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    longest_first(items)
 
 
 @pytest.fixture(autouse=True)
