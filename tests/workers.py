@@ -18,6 +18,8 @@ MOST = 8
 """Workers; more would wait for the longest file."""
 MEMORY = 2 << 30
 """Bytes that each may need."""
+IN_ONE_PROCESS = ("keyword", "lf", "failedfirst", "stepwise", "usepdb", "trace", "collectonly")
+"""Options with which few tests run, or somebody looks on."""
 HEAVY: tuple[str, ...] = ("test_ablation.py", "test_toy_recipes.py")
 """The longest files, the longest first. Others follow in the order in which they were collected."""
 
@@ -29,11 +31,9 @@ def usable_cores() -> int:
 
 def number_of_workers(config: pytest.Config) -> int:
     """As many as pay for their start; 0: all in this process."""
-    option = config.option
-    few = option.keyword or option.lf or option.failedfirst or option.stepwise
-    looked_at = option.usepdb or option.trace or option.capture == "no" or option.collectonly
+    asked = vars(config.option)
     folders = [name for name in config.args if Path(name).is_dir()]
-    if few or looked_at or not folders:
+    if not folders or asked.get("capture") == "no" or any(asked.get(name) for name in IN_ONE_PROCESS):
         return 0
     memory = os.sysconf("SC_PHYS_PAGES") * os.sysconf("SC_PAGE_SIZE") if hasattr(os, "sysconf") else MOST * MEMORY
     workers = min(usable_cores(), MOST, memory // MEMORY)
@@ -43,7 +43,7 @@ def number_of_workers(config: pytest.Config) -> int:
 def choose_workers(config: pytest.Config) -> None:
     """Set `-n` where it was not given, whole files as what is shared out where `--dist` was not, and threads."""
     option = config.option
-    if hasattr(config, "workerinput"):
+    if hasattr(config, "workerinput") or not config.pluginmanager.hasplugin("xdist"):
         return
     if option.numprocesses is None and not option.tx:
         option.numprocesses = number_of_workers(config)

@@ -93,8 +93,7 @@ def test_long_files_exist_and_come_first() -> None:
 def test_workers_where_they_pay(
     args: list[str], options: dict[str, object], cores: int, expected: int, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    plain = dict.fromkeys(("keyword", "lf", "failedfirst", "stepwise", "usepdb", "trace", "collectonly"))
-    option = SimpleNamespace(**{**plain, "capture": "fd", **options})
+    option = SimpleNamespace(**{"capture": "fd", "keyword": "", "usepdb": False, **options})
     monkeypatch.setattr(workers, "usable_cores", lambda: cores)
     monkeypatch.setattr(workers, "MEMORY", 1 << 20)
     config = SimpleNamespace(option=option, args=[str(TESTS / name) for name in args])
