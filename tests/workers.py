@@ -35,7 +35,9 @@ def number_of_workers(config: pytest.Config) -> int:
     folders = [name for name in config.args if Path(name).is_dir()]
     if not folders or asked.get("capture") == "no" or any(asked.get(name) for name in IN_ONE_PROCESS):
         return 0
-    memory = os.sysconf("SC_PHYS_PAGES") * os.sysconf("SC_PAGE_SIZE") if hasattr(os, "sysconf") else MOST * MEMORY
+    memory = (
+        os.sysconf("SC_PHYS_PAGES") * os.sysconf("SC_PAGE_SIZE") if hasattr(os, "sysconf") else MOST * MEMORY
+    )
     workers = min(usable_cores(), MOST, memory // MEMORY)
     return workers if workers > 1 else 0
 
@@ -62,7 +64,9 @@ class WholeFiles(LoadFileScheduling):
 
     def __init__(self, config: pytest.Config, log: Any) -> None:
         super().__init__(config, log)
-        config.option.loadscopereorder = False  # by number of tests, which says little about how long they take
+        config.option.loadscopereorder = (
+            False  # by number of tests, which says little about how long they take
+        )
 
     def remove_node(self, node: Any) -> str | None:
         """Take a worker out that has ended.

@@ -40,7 +40,12 @@ def run_suite(folder: Path) -> subprocess.CompletedProcess[str]:
     return subprocess.run(
         [sys.executable, "-m", "pytest", "-p", "xdist", "-n", "2", "-p", "no:cacheprovider", "-rA"],
         cwd=folder,
-        env={**kept, "PYTHONPATH": path, "DANCEKIT_FIXTURES": str(folder), "PYTEST_DISABLE_PLUGIN_AUTOLOAD": "1"},
+        env={
+            **kept,
+            "PYTHONPATH": path,
+            "DANCEKIT_FIXTURES": str(folder),
+            "PYTEST_DISABLE_PLUGIN_AUTOLOAD": "1",
+        },
         capture_output=True,
         text=True,
         timeout=120,
@@ -58,7 +63,9 @@ def test_a_crash_is_a_failure_that_names_the_test_and_the_rest_runs(tmp_path: Pa
     assert "FAILED test_crashes.py::test_case[4]" in done.stdout
     assert "2 failed, 5 passed" in done.stdout
     assert sorted((tmp_path / "ran.txt").read_text().split()) == list("012345"), "each once, the crash too"
-    assert "Segmentation fault" in done.stderr and "test_crashes.py" in done.stderr, "where, from faulthandler"
+    assert "Segmentation fault" in done.stderr and "test_crashes.py" in done.stderr, (
+        "where, from faulthandler"
+    )
     assert f"cases in {tmp_path}, 5 ran, 4 passed" in done.stdout, "of all workers, but for what crashed"
 
 
