@@ -18,6 +18,17 @@ MOST = 8
 """Workers; more would wait for the longest file."""
 MEMORY = 2 << 30
 """Bytes that each may need."""
+TOGETHER = {
+    "graphs": ("test_export.py", "test_runners.py", "test_export_command.py"),
+    "people": (
+        "test_dancefloor.py",
+        "test_dancefloor_render.py",
+        "test_dancefloor_motion.py",
+        "test_dancefloor_people.py",
+    ),
+}
+"""Files for one worker: two of them would both wait ten seconds for torch's exporter, or half a minute for numba."""
+UNITS = {file: unit for unit, files in TOGETHER.items() for file in files}
 IN_ONE_PROCESS = ("keyword", "lf", "failedfirst", "stepwise", "usepdb", "trace", "collectonly")
 """Options with which few tests run, or somebody looks on."""
 HEAVY: tuple[str, ...] = ("test_ablation.py", "test_toy_recipes.py")

@@ -10,7 +10,7 @@ from types import SimpleNamespace
 
 import pytest
 import workers
-from workers import HEAVY, number_of_workers
+from workers import HEAVY, UNITS, number_of_workers
 
 TESTS = Path(__file__).parents[1]
 CONFTEST = """
@@ -71,6 +71,7 @@ def test_a_crash_is_a_failure_that_names_the_test_and_the_rest_runs(tmp_path: Pa
 
 def test_long_files_exist_and_come_first() -> None:
     files = {path.name for path in TESTS.rglob("test_*.py")}
+    assert set(UNITS) <= files
     assert set(HEAVY) <= files and len(set(HEAVY)) == len(HEAVY)
     given = ["test_a.py", *reversed(HEAVY), "test_b.py", HEAVY[0]]
     items = [SimpleNamespace(path=Path("tests") / name, number=n) for n, name in enumerate(given)]
