@@ -31,8 +31,25 @@ TOGETHER = {
 UNITS = {file: unit for unit, files in TOGETHER.items() for file in files}
 IN_ONE_PROCESS = ("keyword", "lf", "failedfirst", "stepwise", "usepdb", "trace", "collectonly")
 """Options with which few tests run, or somebody looks on."""
-HEAVY: tuple[str, ...] = ("test_ablation.py", "test_toy_recipes.py")
-"""The longest files, the longest first. Others follow in the order in which they were collected."""
+HEAVY = (
+    "test_doc_runs.py",
+    "test_demo.py",
+    *TOGETHER["graphs"],
+    "test_contracts.py",
+    *TOGETHER["people"],
+    "test_plugin_kit.py",
+    "test_evaluate.py",
+    "test_many_processes.py",
+    "test_toy_recipes.py",
+    "test_ablation.py",
+    "test_resume.py",
+    "test_quality_benchmark.py",
+    "test_batch_command.py",
+    "test_ray_batch.py",
+    "test_temporal_ablation.py",
+    "test_way_through.py",
+)
+"""The longest files (over 10 s: `pytest -n 0 --durations=60`), the longest first. Others follow as they were collected."""
 
 
 def usable_cores() -> int:
