@@ -36,11 +36,26 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     longest_first(items)
 
 
+@pytest.fixture(scope="session", autouse=True)
+def common_cache(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
+    """What fixtures of modules fill, which come before those of a test: never the user's cache; none downloads."""
+    folder = tmp_path_factory.mktemp("common")
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("DANCEKIT_CACHE", str(folder))
+        patch.setenv("DANCEKIT_OFFLINE", "1")
+        yield folder
+
+
 @pytest.fixture(autouse=True)
 def _own_world(tmp_path_factory: pytest.TempPathFactory, monkeypatch: pytest.MonkeyPatch) -> None:
-    """No test reads or fills the user's cache, and none downloads."""
+    """Every test begins with an empty cache."""
     monkeypatch.setenv("DANCEKIT_CACHE", str(tmp_path_factory.mktemp("cache")))
-    monkeypatch.setenv("DANCEKIT_OFFLINE", "1")
+
+
+@pytest.fixture
+def poses_known(common_cache: Path, _own_world: None, monkeypatch: pytest.MonkeyPatch) -> None:
+    """For tests that are not about poses: those of the short clips are found once."""
+    monkeypatch.setenv("DANCEKIT_CACHE", str(common_cache))
 
 
 @pytest.fixture(autouse=True)

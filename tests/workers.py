@@ -40,6 +40,7 @@ HEAVY = (
     "test_plugin_kit.py",
     "test_evaluate.py",
     "test_many_processes.py",
+    "test_distributed.py",
     "test_toy_recipes.py",
     "test_ablation.py",
     "test_resume.py",
@@ -49,7 +50,7 @@ HEAVY = (
     "test_temporal_ablation.py",
     "test_way_through.py",
 )
-"""The longest files (over 10 s: `pytest -n 0 --durations=60`), the longest first. Others follow as they were collected."""
+"""The longest files (over 10 s by `pytest -n 0 --durations=60`), the longest first; others follow as collected."""
 
 
 def usable_cores() -> int:

@@ -96,6 +96,7 @@ def test_killed_again_and_again_it_ends_with_the_same_bits(short_clips, tmp_path
     assert not list(cache_folder("frames").glob(".*"))
 
 
+@pytest.mark.usefixtures("poses_known")
 def test_another_seed_gives_other_weights(short_clips, tmp_path):
     for seed in (0, 1):
         recipe = load_recipe("tiny", ["train.steps=1", f"train.seed={seed}"])
@@ -103,6 +104,7 @@ def test_another_seed_gives_other_weights(short_clips, tmp_path):
     assert weights(tmp_path / "0") != weights(tmp_path / "1")
 
 
+@pytest.mark.usefixtures("poses_known")
 def test_a_run_is_neither_overwritten_nor_resumed_with_something_else(short_clips, tmp_path):
     recipe = load_recipe("tiny", ["train.steps=1"])
     run = tmp_path / "run"
