@@ -1,30 +1,61 @@
-"""What every test gets: a cache of its own, no network, two threads at most."""
+"""What every test gets: a cache of its own, no network, two threads at most, one where there are several workers."""
 
 from __future__ import annotations
 
 import importlib
 import logging
-import os
 import sys
 from collections.abc import Callable, Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
+from parity_count import ParityCount
 from plugin_metadata import register
-
-# Set before anything imports numpy or torch: on a shared machine more threads than cores are slower.
-os.environ.setdefault("OMP_NUM_THREADS", "2")
-os.environ.setdefault("GOMP_SPINCOUNT", "5000")
+from workers import WholeFiles, choose_workers, longest_first
 
 ROOT = Path(__file__).resolve().parents[1]
 SHARED = ROOT.parent / "shared"
 
 
+@pytest.hookimpl(tryfirst=True)
+def pytest_cmdline_main(config: pytest.Config) -> None:
+    choose_workers(config)
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    config.pluginmanager.register(ParityCount())
+
+
+@pytest.hookimpl(optionalhook=True)  # -p no:xdist
+def pytest_xdist_make_scheduler(config: pytest.Config, log: Any) -> WholeFiles | None:
+    return WholeFiles(config, log) if config.option.dist == "loadfile" else None
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    longest_first(items)
+
+
+@pytest.fixture(scope="session", autouse=True)
+def common_cache(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
+    """What fixtures of modules fill, which come before those of a test: never the user's cache; none downloads."""
+    folder = tmp_path_factory.mktemp("common")
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("DANCEKIT_CACHE", str(folder))
+        patch.setenv("DANCEKIT_OFFLINE", "1")
+        yield folder
+
+
 @pytest.fixture(autouse=True)
 def _own_world(tmp_path_factory: pytest.TempPathFactory, monkeypatch: pytest.MonkeyPatch) -> None:
-    """No test reads or fills the user's cache, and none downloads."""
+    """Every test begins with an empty cache."""
     monkeypatch.setenv("DANCEKIT_CACHE", str(tmp_path_factory.mktemp("cache")))
-    monkeypatch.setenv("DANCEKIT_OFFLINE", "1")
+
+
+@pytest.fixture
+def poses_known(common_cache: Path, _own_world: None, monkeypatch: pytest.MonkeyPatch) -> None:
+    """For tests that are not about poses: those of the short clips are found once."""
+    monkeypatch.setenv("DANCEKIT_CACHE", str(common_cache))
 
 
 @pytest.fixture(autouse=True)

@@ -126,12 +126,16 @@ def run_block(block: Block) -> None:
 
 
 @pytest.mark.parametrize("page", RUNNABLE, ids=lambda page: page.relative_to(ROOT).as_posix())
-def test_what_a_page_shows_works(page: Path, here: Path) -> None:
+def test_what_a_page_shows_works(page: Path, here: Path, capsys: pytest.CaptureFixture[str]) -> None:
     for block in RUNNABLE[page]:
         if block.file:
             (here / block.file).write_text(block.text, "utf-8")
         elif block.language in ("bash", "python") and not block.not_run:
             run_block(block)
+    if page == ROOT / "README.md":  # the library's example, of which there is one
+        assert [block.language for block in RUNNABLE[page]].count("python") == 1
+        said = capsys.readouterr().out
+        assert "(256, 256, 3) (1, 3, 256, 256) ['pix2pixhd', " in said and "'unet']" in said
 
 
 def test_a_block_that_fails_is_noticed(here: Path) -> None:

@@ -8,6 +8,7 @@ from dancekit.config import load_recipe
 from dancekit.video import probe
 
 
+@pytest.mark.usefixtures("poses_known")
 @pytest.mark.parametrize(
     "changes",
     [

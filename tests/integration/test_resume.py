@@ -1,13 +1,14 @@
 """Killed with SIGKILL anywhere and resumed, training ends with the same weights, bit for bit, as one never killed."""
 
 import hashlib
+import multiprocessing
 import os
 import signal
-import subprocess
-import sys
+from multiprocessing.context import BaseContext
 from pathlib import Path
 
 import pytest
+from resume_driver import train_until_killed
 
 from dancekit import train
 from dancekit.config import load_recipe
@@ -33,38 +34,22 @@ OVERRIDES = [
     "losses=[{name: lsgan}, {name: feature_matching, weight: 10}, {name: l1, weight: 20, every: 2}]",
 ]
 
-DRIVER = """
-import os, signal, sys
-import torch
-from dancekit import train
-from dancekit.config import load_recipe
-from dancekit.training import checkpoint
+IMPORTED = [
+    "dancekit.training",
+    "dancekit.training.loop",
+    "kornia",
+    "resume_driver",
+    "scipy.signal",
+    "torch._dynamo",
+]
+"""By the process of which those that are killed are forked: each is a fresh one, but has not to import for 8 s."""
 
-where, target, out = sys.argv[1:4]
-def die(*args, **kwargs):
-    os.kill(os.getpid(), signal.SIGKILL)
 
-if where == "first step":
-    torch.optim.Adam.step = die
-elif where == "writing a checkpoint":
-    write, count = checkpoint.write_safetensors, [0]
-    def third(path, tensors, metadata):
-        count[0] += 1
-        if count[0] == 3:
-            path.write_bytes(b"half")
-            die()
-        return write(path, tensors, metadata)
-    checkpoint.write_safetensors = third
-
-def progress(what, done, total):
-    if where == "after a stage's end" and what == "steps" and done == 9:
-        die()
-    if where == "preparing" and what == "frames" and done == 7:
-        die()
-
-train(target, load_recipe("tiny", sys.argv[4:]), out=out, device="cpu", resume=True, progress=progress)
-raise SystemExit("nothing killed it")
-"""
+@pytest.fixture(scope="module")
+def processes() -> BaseContext:
+    context = multiprocessing.get_context("forkserver")
+    context.set_forkserver_preload(IMPORTED)
+    return context
 
 
 def weights(run: Path) -> dict[str, str]:
@@ -78,22 +63,19 @@ def painted_by(dancer: Path) -> dict[str, bytes]:
     return {name: tensor.numpy().tobytes() for name, tensor in read_tensors(dancer).items()}
 
 
-def test_killed_again_and_again_it_ends_with_the_same_bits(short_clips, tmp_path):
-    target, driver = str(short_clips["target"]), tmp_path / "driver.py"
-    driver.write_text(DRIVER)
+def test_killed_again_and_again_it_ends_with_the_same_bits(short_clips, tmp_path, processes):
+    target, log = str(short_clips["target"]), tmp_path / "log.txt"
     whole, pieces = tmp_path / "whole", tmp_path / "pieces"
     recipe = load_recipe("tiny", OVERRIDES)
     assert [stage.name for stage in recipe.train.stages] == ["body", "face"]
     train(target, recipe, out=whole, device="cpu")
     clear(kinds=("frames",))  # so that there is something to prepare again
     for where in ("preparing", "first step", "writing a checkpoint", "after a stage's end"):
-        ended = subprocess.run(
-            [sys.executable, str(driver), where, target, str(pieces), *OVERRIDES],
-            env={**os.environ, "PYTHONPATH": str(Path(__file__).parents[2])},
-            capture_output=True,
-            text=True,
-        )
-        assert ended.returncode == -signal.SIGKILL, (where, ended.stderr)
+        given = (where, target, str(pieces), OVERRIDES, str(log), dict(os.environ))
+        killed = processes.Process(target=train_until_killed, args=given)
+        killed.start()
+        killed.join(300)
+        assert killed.exitcode == -signal.SIGKILL, (where, log.read_text())
     assert [path.name for path in list_checkpoints(pieces / "checkpoints")] == [
         "step-0000003",
         "step-0000006",
@@ -114,6 +96,7 @@ def test_killed_again_and_again_it_ends_with_the_same_bits(short_clips, tmp_path
     assert not list(cache_folder("frames").glob(".*"))
 
 
+@pytest.mark.usefixtures("poses_known")
 def test_another_seed_gives_other_weights(short_clips, tmp_path):
     for seed in (0, 1):
         recipe = load_recipe("tiny", ["train.steps=1", f"train.seed={seed}"])
@@ -121,6 +104,7 @@ def test_another_seed_gives_other_weights(short_clips, tmp_path):
     assert weights(tmp_path / "0") != weights(tmp_path / "1")
 
 
+@pytest.mark.usefixtures("poses_known")
 def test_a_run_is_neither_overwritten_nor_resumed_with_something_else(short_clips, tmp_path):
     recipe = load_recipe("tiny", ["train.steps=1"])
     run = tmp_path / "run"

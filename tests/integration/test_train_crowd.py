@@ -11,6 +11,7 @@ from dancekit.errors import UsageError
 from dancekit.training.checkpoint import list_checkpoints
 from dancekit.weights.header import read_tensors
 
+pytestmark = pytest.mark.usefixtures("poses_known")
 QUIET = [
     "train.preview_every=1000",
     "train.checkpoint_every=1000",

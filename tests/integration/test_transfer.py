@@ -29,6 +29,7 @@ def pictures(path: Path) -> np.ndarray:
     return np.stack([frame.rgb for frame in read_frames(path)])
 
 
+@pytest.mark.usefixtures("poses_known")
 def test_a_video_has_the_sources_frames_times_rate_and_sound(dancer_file, short_clips, tmp_path):
     source, out = short_clips["source"], tmp_path / "out.mp4"
     result = Dancer.load(dancer_file, device="cpu").transfer(source, out)
@@ -47,6 +48,7 @@ def test_a_video_has_the_sources_frames_times_rate_and_sound(dancer_file, short_
     assert facts["normalizer"]["fitted"] == json.loads(json.dumps(result.fitted))
 
 
+@pytest.mark.usefixtures("poses_known")
 def test_the_whole_frame_has_the_clips_size_and_its_own_background(dancer_file, short_clips, tmp_path):
     dancer = Dancer.load(dancer_file, device="cpu")
     dancer.transfer(short_clips["source"], tmp_path / "full.mp4", full_frame=True)
@@ -66,6 +68,7 @@ def test_another_motion_moves_other_pixels(dancer_file, short_clips):
     assert np.abs(one - other).mean() > 0.2
 
 
+@pytest.mark.usefixtures("poses_known")
 def test_poses_from_a_file_give_the_same_video(dancer_file, short_clips, tmp_path):
     recipe = read_info(dancer_file).recipe
     poses = dancekit.estimate_poses(short_clips["source"], recipe=recipe, device="cpu")
@@ -97,6 +100,7 @@ def test_the_same_content_is_the_same_bytes(dancer_file, tmp_path):
     assert again == file_sha256(dancer_file)
 
 
+@pytest.mark.usefixtures("poses_known")
 def test_a_transfer_can_change_the_normalizer_but_not_the_painting(dancer_file, short_clips, tmp_path):
     dancer = Dancer.load(dancer_file, device="cpu")
     result = dancer.transfer(short_clips["source"], tmp_path / "a.mp4", overrides=["normalizer=identity"])

@@ -6,7 +6,9 @@ import ast
 import json
 import runpy
 import sys
+from copy import deepcopy
 from pathlib import Path
+from typing import Any
 
 import cv2
 import numpy as np
@@ -22,7 +24,7 @@ from dancekit.renderers.sticks import Sticks
 from dancekit.runners.graph_metadata import add_metadata, read_metadata
 from dancekit.runners.int8 import last_convolutions
 from dancekit.transfer import Dancer, int8
-from dancekit.transfer.export import compare, export_dancer, whole_painter
+from dancekit.transfer.export import compare, export_dancer, exported_graph, whole_painter
 from dancekit.transfer.whole_painter import random_inputs
 from dancekit.types import get_skeleton
 from dancekit.video import read_frames
@@ -34,8 +36,16 @@ def dancer(tmp_path_factory: pytest.TempPathFactory) -> Dancer:
 
 
 @pytest.fixture(scope="module")
-def exported(dancer: Dancer, tmp_path_factory: pytest.TempPathFactory) -> Path:
-    made = export_dancer(dancer, tmp_path_factory.mktemp("exported") / "dancer.onnx")
+def graph(dancer: Dancer) -> Any:
+    """What `exported_graph` makes of the dancer, which takes seconds: once for the two files of it."""
+    return exported_graph(dancer)
+
+
+@pytest.fixture(scope="module")
+def exported(dancer: Dancer, graph: Any, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr("dancekit.transfer.export.exported_graph", lambda _: deepcopy(graph))
+        made = export_dancer(dancer, tmp_path_factory.mktemp("exported") / "dancer.onnx")
     assert made.difference < 1e-4 and made.sizes == ((64, 64), (68, 64), (64, 72))
     return made.path
 
@@ -245,7 +255,8 @@ def test_decibels() -> None:
         int8.measured([grey], [black], 3, "x")
 
 
-def test_an_int8_file(dancer: Dancer, tmp_path: Path, monkeypatch) -> None:
+def test_an_int8_file(dancer: Dancer, graph: Any, tmp_path: Path, monkeypatch) -> None:
+    monkeypatch.setattr("dancekit.transfer.export.exported_graph", lambda _: deepcopy(graph))
     monkeypatch.setattr(
         int8, "LEAST_PSNR", 20.0
     )  # weights at random, fed back, differ more than trained ones
