@@ -433,6 +433,7 @@ class Recipe(_Model):
             del data["reference"]
         if not self.train.rare:
             del data["train"]["rare"]
+        data["normalizer"]["params"].pop("keep_in", None)  # training does not look at it
         _forget_new_keys(data["train"])
         if self.before:  # recipes without keep the hash that they had before there was such a key
             data["before"] = [recipe.hash for recipe in self.before]

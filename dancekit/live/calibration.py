@@ -17,6 +17,7 @@ import numpy as np
 
 from dancekit.contracts import Normalizer
 from dancekit.errors import PoseError
+from dancekit.normalizers.keep_in import Follower
 from dancekit.types import PoseSequence
 
 FIRST = 1.0
@@ -77,6 +78,7 @@ class Calibration:
         self._context: deque[PoseSequence] = deque()
         self._placed: tuple[PoseSequence, ...] = ()
         self._fitting: Future[Mapping[str, Any]] | None = None
+        self._inside: Follower | None = None
 
     def close(self) -> None:
         """Wait for what runs beside."""
@@ -103,7 +105,8 @@ class Calibration:
         if self._fitting is None and self._gathered >= self._next_fit and (self._adapt or not self.done):
             self._fit()
             self._collect(now)
-        return None if self.fitted is None else self._apply(now)
+        moved = None if self.fitted is None else self._apply(now)
+        return None if moved is None else self._kept_in(moved)
 
     def _remember(self, pose: PoseSequence, now: float) -> None:
         if self._context:
@@ -150,13 +153,13 @@ class Calibration:
         assert self.fitted is not None
         context = list(self._context)
         try:
-            moved = self._normalizer.apply(self.fitted, _joined(context))
+            moved = self._moved(self.fitted, context)
         except PoseError as error:
             # such as feet out of the picture: the frames in which they were last seen say where the body stands
             self.trouble = error.message
             context = [*(each for each in self._placed if each.pts[0] < context[0].pts[0]), *context]
             try:
-                moved = self._normalizer.apply(self.fitted, _joined(context))
+                moved = self._moved(self.fitted, context)
             except PoseError:
                 return None
         else:
@@ -165,8 +168,21 @@ class Calibration:
         if self._old is None or share >= 1:
             self._old = None
             return moved[-1:]
-        before = self._normalizer.apply(self._old, _joined(context))
+        before = self._moved(self._old, context)
         return moved.replace(xy=before.xy + np.float32(share) * (moved.xy - before.xy))[-1:]
+
+    def _moved(self, fitted: Mapping[str, Any], context: Iterable[PoseSequence]) -> PoseSequence:
+        """Where a body would be; what keeps a whole clip in the picture looks at frames that are still to come."""
+        numbers = {key: value for key, value in fitted.items() if key != "keep_in"}
+        return self._normalizer.apply(numbers, _joined(context))
+
+    def _kept_in(self, moved: PoseSequence) -> PoseSequence:
+        assert self.fitted is not None
+        if "keep_in" not in self.fitted:
+            return moved
+        if self._inside is None:
+            self._inside = Follower(self.fitted["keep_in"]["bounds_px"])
+        return self._inside(moved)
 
 
 def _at_once(work: Callable[[], Mapping[str, Any]]) -> Future[Mapping[str, Any]]:

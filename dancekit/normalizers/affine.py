@@ -9,6 +9,7 @@ import numpy as np
 
 from dancekit.errors import PoseError
 from dancekit.normalizers.ground import quantile
+from dancekit.normalizers.keep_in import KeepIn, kept_in, with_bounds
 from dancekit.normalizers.tree import HIPS, NECK, Array, with_middles
 from dancekit.types import PoseSequence
 
@@ -35,18 +36,25 @@ class Affine:
     travel and its proportions, single wrong frames do not matter; nothing follows depth or builds. The scale is
     the same in x and y, and a difference of widths alone decides nothing: somebody side on is no thinner.
 
+    Args:
+        keep_in: Where the moved body would leave the target's `frame`, or the part of it that the target was `filmed`
+            in, it is shifted back, smoothly (`keep_in.py`); `off`: a warning says by how much it leaves.
+
     Source: MimicMotion's alignment (github.com/Tencent/MimicMotion, `reference/peers.md` 4.5), with the target's
     frames in place of one photograph, both coordinates together, and weights.
     """
 
     version: int = 1
 
+    def __init__(self, *, keep_in: KeepIn = "off") -> None:
+        self.keep_in: KeepIn = keep_in
+
     def fit(self, source: PoseSequence, target: PoseSequence) -> Mapping[str, Any]:
         """Measure both clips.
 
         Returns:
             `scale`, `shift_px` (x, y), `residual_px` (weighted mean distance of the joints from their goals),
-            `joints` used, `source_size`, `target_size`, `warnings`.
+            `joints` used, `source_size`, `target_size`, `warnings`; `keep_in` unless it is off.
 
         Raises:
             PoseError: Fewer than two joints in different rows are seen in both clips.
@@ -66,7 +74,7 @@ class Affine:
                 "the joints that both clips show lie in one point, or upside down: no scale fits",
                 hint="look at the poses: dancekit pose VIDEO --out poses.npz --preview poses.png",
             )
-        return {
+        fitted = {
             "scale": scale,
             "shift_px": shift.tolist(),
             "residual_px": float(np.average(rest, weights=weight)),
@@ -75,12 +83,13 @@ class Affine:
             "target_size": list(target.size),
             "warnings": [],
         }
+        return with_bounds(fitted, self.keep_in, self.apply, source, target)
 
     def apply(self, fitted: Mapping[str, Any], poses: PoseSequence) -> PoseSequence:
         """Scale and shift every joint."""
         width, height = fitted["target_size"]
         xy = fitted["scale"] * poses.xy.astype(np.float64) + np.array(fitted["shift_px"])
-        return poses.replace(xy=xy.astype(np.float32), size=(int(width), int(height)))
+        return kept_in(fitted, poses.replace(xy=xy.astype(np.float32), size=(int(width), int(height))))
 
 
 def _middles(poses: PoseSequence) -> dict[str, tuple[Array, float]]:

@@ -15,6 +15,7 @@ from dancekit.normalizers.advice import advise
 from dancekit.normalizers.body import PAIRS, Body, Joints, in_common, measure_body, upright
 from dancekit.normalizers.floor import Floor
 from dancekit.normalizers.foot_lock import hold_feet
+from dancekit.normalizers.keep_in import KeepIn, kept_in, with_bounds
 from dancekit.normalizers.statistics import settled
 from dancekit.normalizers.tree import MEASURED
 from dancekit.types import PoseSequence
@@ -48,6 +49,8 @@ class Bones:
         lens: Focal length of the source's camera over that of the target's, in parts of the picture's longer
             side.
         lock: How firmly planted feet are held on the floor, 0 to 1.
+        keep_in: Where the moved body would leave the target's `frame`, or the part of it that the target was `filmed`
+            in, it is shifted back, smoothly (`keep_in.py`); `off`: a warning says by how much it leaves.
 
     Source: the tree of MusePose and Wan-Animate's retargeting (`reference/peers.md` 4.3, 4.6) with measures
     taken over clips; the ground as a line in depth from Chan et al., Everybody Dance Now, appendix 8.5.
@@ -63,6 +66,7 @@ class Bones:
         center: Literal["auto", "track", "frame"] = "auto",
         lens: Annotated[float, Field(gt=0)] = 1.0,
         lock: Annotated[float, Field(ge=0, le=1)] = 1.0,
+        keep_in: KeepIn = "off",
     ) -> None:
         if not 0 < clamp[0] <= 1 <= clamp[1]:
             raise UsageError(f"bones: clamp is {list(clamp)}, must hold 1", hint="try clamp=[0.6, 1.6]")
@@ -71,6 +75,7 @@ class Bones:
         self.center = center
         self.lens = lens
         self.lock = lock
+        self.keep_in: KeepIn = keep_in
 
     def fit(self, source: PoseSequence, target: PoseSequence) -> Mapping[str, Any]:
         """Measure both clips.
@@ -80,7 +85,7 @@ class Bones:
             (of either side, weighted by confidence) it was seen; `source`, `target`: the ground of each
             (`Ground`), with the column `axis_px` in which things stay when they come nearer and how far `aside`
             of it the dance has its middle, in sizes; `standing`, `anchor`: what both are compared by; `stride`:
-            ratio of the legs; `lens`, `lock`; `source_size`, `target_size`; `warnings`.
+            ratio of the legs; `lens`, `lock`; `source_size`, `target_size`; `warnings`; `keep_in` unless it is off.
 
         Raises:
             PoseError: The two clips show no body that could be compared.
@@ -95,7 +100,7 @@ class Bones:
         warnings += [*advise(source, "source"), *advise(target, "target")]
         if common.anchor != "feet":
             warnings.append("not both clips show feet: the body is placed by hips or neck, without depth")
-        return {
+        fitted = {
             "bones": table,
             "source": self._place(source, s),
             "target": self._place(target, t),
@@ -108,6 +113,7 @@ class Bones:
             "target_size": list(target.size),
             "warnings": warnings,
         }
+        return with_bounds(fitted, self.keep_in, self.apply, source, target)
 
     def apply(self, fitted: Mapping[str, Any], poses: PoseSequence) -> PoseSequence:
         """Move source poses into the target's frame. What is missing stays missing."""
@@ -129,7 +135,7 @@ class Bones:
             hold_feet(out, joints, feet, floor, float(fitted["lock"]))
         width, height = fitted["target_size"]
         xy = out[:, : len(poses.skeleton)].astype(np.float32)
-        return poses.replace(xy=xy, size=(int(width), int(height)))
+        return kept_in(fitted, poses.replace(xy=xy, size=(int(width), int(height))))
 
     def _bone(self, bone: str, s: Body, t: Body, warnings: list[str]) -> dict[str, float]:
         """Ratio and measures of one bone; 1 where either clip does not show it."""

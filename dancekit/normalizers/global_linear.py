@@ -11,6 +11,7 @@ from pydantic import Field
 
 from dancekit.errors import UsageError
 from dancekit.normalizers import edn_compat
+from dancekit.normalizers.keep_in import KeepIn, kept_in, with_bounds
 from dancekit.normalizers.statistics import Array, FrameStatistics, ankle_rows, measure, settled, top
 from dancekit.types import PoseSequence
 
@@ -95,6 +96,8 @@ class GlobalLinear:
         amplify: At most so many times the source's own movement in depth (in body heights) is made of it. A
             source that dances on the spot has no depth but its steps, and they must not become leaps over all
             of the target's floor. The target's rows are then shrunk about their middle.
+        keep_in: Where the moved body would leave the target's `frame`, or the part of it that the target was `filmed`
+            in, it is shifted back, smoothly (`keep_in.py`); `off`: a warning says by how much it leaves.
 
     Source: Chan et al., Everybody Dance Now (ICCV 2019), appendix 8.5.
     """
@@ -109,6 +112,7 @@ class GlobalLinear:
         median_fraction: Annotated[float, Field(gt=0, le=1)] | None = None,
         center: Literal["auto", "track", "frame"] = "auto",
         amplify: Annotated[float, Field(ge=1)] = 1.5,
+        keep_in: KeepIn = "off",
     ) -> None:
         if median_fraction is None:
             median_fraction = MEDIAN_FRACTION[mode]
@@ -121,6 +125,7 @@ class GlobalLinear:
         self.median_fraction = median_fraction
         self.center = center
         self.amplify = amplify
+        self.keep_in: KeepIn = keep_in
 
     def fit(self, source: PoseSequence, target: PoseSequence) -> Mapping[str, Any]:
         """Measure both clips.
@@ -130,14 +135,15 @@ class GlobalLinear:
             there; `c_close`, `c_far`; `slope`, `c_slope`: change of y* and of c per row of the source's
             ankles; `c_min`, `c_max`: limits of c; `x_source`, `x_target`; `source`, `target`: the plain
             numbers of `Ground`; `mode`, `ankle`, `center`, `source_size`, `target_size`; `warnings`: sentences for
-            the user.
+            the user; `keep_in` unless it is off.
 
         Raises:
             PoseError: Head and both ankles are seen together in fewer than 5 frames of a clip.
         """
         if self.mode == "edn_compat":
             fraction = self.median_fraction
-            return edn_compat.fit(source, target, source_fraction=fraction, target_fraction=fraction)
+            exact = edn_compat.fit(source, target, source_fraction=fraction, target_fraction=fraction)
+            return with_bounds(dict(exact), self.keep_in, self.apply, source, target)
         warnings: list[str] = []
         frames = {"source": measure(source, "source"), "target": measure(target, "target")}
         for who, seen in frames.items():
@@ -146,7 +152,7 @@ class GlobalLinear:
                     f"head and both ankles are seen in only {seen.usable.mean():.0%} of the {who}'s frames"
                 )
         s, t = self._ground(frames["source"]), self._ground(frames["target"])
-        return {
+        measured = {
             "mode": self.mode,
             "ankle": self.ankle,
             "center": self.center,
@@ -159,6 +165,7 @@ class GlobalLinear:
             "x_target": self._column(target, frames["target"], t.x),
             "warnings": warnings,
         }
+        return with_bounds(measured, self.keep_in, self.apply, source, target)
 
     def apply(self, fitted: Mapping[str, Any], poses: PoseSequence) -> PoseSequence:
         """Move source poses into the target's frame.
@@ -167,7 +174,7 @@ class GlobalLinear:
             PoseError: No ankle is seen in any frame.
         """
         if fitted["mode"] == "edn_compat":
-            return edn_compat.apply(fitted, poses)
+            return kept_in(fitted, edn_compat.apply(fitted, poses))
         y = ankle_rows(poses, lower=fitted["ankle"] == "lower")
         beyond = y - fitted["s_far"]
         landing = fitted["t_far"] + fitted["slope"] * beyond
@@ -177,7 +184,7 @@ class GlobalLinear:
         xy[..., 0] = scale * (poses.xy[..., 0] - fitted["x_source"]) + fitted["x_target"]
         xy[..., 1] = scale * (poses.xy[..., 1] - y[:, None]) + landing[:, None]
         width, height = fitted["target_size"]
-        return poses.replace(xy=xy.astype(np.float32), size=(int(width), int(height)))
+        return kept_in(fitted, poses.replace(xy=xy.astype(np.float32), size=(int(width), int(height))))
 
     def _column(self, poses: PoseSequence, frames: FrameStatistics, median: float) -> float:
         """The column that stays in place."""

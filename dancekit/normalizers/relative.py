@@ -11,6 +11,7 @@ from scipy.spatial import ConvexHull, QhullError
 
 from dancekit.errors import PoseError
 from dancekit.normalizers.body import Joints
+from dancekit.normalizers.keep_in import KeepIn, kept_in, with_bounds
 from dancekit.normalizers.tree import Array
 from dancekit.types import PoseSequence
 
@@ -32,21 +33,25 @@ class Relative:
 
     Args:
         reference: Which frames the reference poses are.
+        keep_in: Where the moved body would leave the target's `frame`, or the part of it that the target was `filmed`
+            in, it is shifted back, smoothly (`keep_in.py`); `off`: a warning says by how much it leaves.
 
     Source: relative motion with adapted scale of First Order Motion Model (Siarohin et al., 2019; animate.py).
     """
 
     version: int = 1
 
-    def __init__(self, *, reference: Literal["best", "first"] = "best") -> None:
+    def __init__(self, *, reference: Literal["best", "first"] = "best", keep_in: KeepIn = "off") -> None:
         self.reference = reference
+        self.keep_in: KeepIn = keep_in
 
     def fit(self, source: PoseSequence, target: PoseSequence) -> Mapping[str, Any]:
         """Choose the reference poses.
 
         Returns:
             `scale`; `source_frame`, `target_frame`; `source_pose_px`, `target_pose_px`: joint name to x, y;
-            `likeness_px`: mean distance of the two shapes at the target's scale; sizes and `warnings`.
+            `likeness_px`: mean distance of the two shapes at the target's scale; sizes and `warnings`;
+            `keep_in` unless it is off.
 
         Raises:
             PoseError: No two frames show `FEWEST` joints of the body in common.
@@ -72,7 +77,7 @@ class Relative:
             raise PoseError("the reference poses have no area", hint="take normalizer=affine")
         goal, source_pose = self._pose(s, t, pair, scale)
         rest = goal[[s.tree.names.index(name) for name in names]][both] - there[both]
-        return {
+        fitted = {
             "scale": scale,
             "source_frame": pair[0],
             "target_frame": pair[1],
@@ -83,6 +88,7 @@ class Relative:
             "target_size": list(target.size),
             "warnings": [] if np.isfinite(rest).all() else ["the reference poses differ in what they show"],
         }
+        return with_bounds(fitted, self.keep_in, self.apply, source, target)
 
     def apply(self, fitted: Mapping[str, Any], poses: PoseSequence) -> PoseSequence:
         """Add the movement to the target's pose."""
@@ -92,7 +98,7 @@ class Relative:
             for key in ("source_pose_px", "target_pose_px")
         )
         xy = goal + fitted["scale"] * (poses.xy.astype(np.float64) - start)
-        return poses.replace(xy=xy.astype(np.float32), size=(int(width), int(height)))
+        return kept_in(fitted, poses.replace(xy=xy.astype(np.float32), size=(int(width), int(height))))
 
     @staticmethod
     def _pose(s: Joints, t: Joints, pair: tuple[int, int], scale: float) -> tuple[Array, Array]:
