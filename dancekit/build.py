@@ -7,6 +7,7 @@ the parts fit is checked before any weight exists.
 from __future__ import annotations
 
 import inspect
+import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
@@ -21,7 +22,9 @@ from dancekit.contracts import (
     Augmentation,
     Background,
     Filter,
+    GeneratorSpec,
     Loss,
+    MattedBackground,
     Normalizer,
     PoseBackend,
     PoseNetwork,
@@ -232,6 +235,35 @@ def build_painting(recipe: Recipe, skeleton: Skeleton, device: str = "cpu") -> P
     return PaintingParts(renderer, generator, background, temporal, face, reference)
 
 
+def window_step(recipe: Recipe, skeleton: Skeleton) -> int:
+    """Pixels that a window which follows the person moves by: at every place the networks see the same grid."""
+    if not recipe.person_height:
+        return 1
+    import torch
+
+    with torch.device("meta"):
+        parts = build_painting(recipe, skeleton)
+    spec: GeneratorSpec = parts.generator.spec  # type: ignore[assignment]
+    return math.lcm(spec.multiple_of, 2 ** int(getattr(parts.temporal, "n_down", 0)))
+
+
+def _check_following(recipe: Recipe, painting: PaintingParts) -> None:
+    """A window that follows the person is laid over the plate through the matte, in pixels of one size."""
+    if not recipe.person_height:
+        return
+    if not isinstance(painting.background, MattedBackground):
+        raise IncompatibleParts(
+            f"person_height needs a matte, and background {recipe.background.name} has none",
+            hint="background=plate, or person_height=0",
+        )
+    sized = [stage.name for stage in recipe.train.stages if stage.size not in (None, recipe.size)]
+    if sized:
+        raise IncompatibleParts(
+            f"stage {sized[0]!r} has a size of its own, which a window that follows cannot have",
+            hint="leave size away from train.stages, or person_height=0",
+        )
+
+
 def build_painting_at(
     recipe: Recipe, skeleton: Skeleton, device: str, size: tuple[int, int]
 ) -> PaintingParts:
@@ -347,6 +379,7 @@ def check_parts(recipe: Recipe, skeleton: Skeleton) -> None:
     with torch.device("meta"):
         painting = build_painting(recipe, skeleton)
         build_training(recipe, painting)
+    _check_following(recipe, painting)
     names = [name for name, _ in painting.generator.named_parameters()]
     learns = any(True for _ in painting.face.parameters())
     for stage in recipe.train.stages:

@@ -12,7 +12,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from dancekit.dancer import FORMAT, DancerInfo, check_format, file_metadata
+from dancekit.dancer import DancerInfo, check_format, file_metadata
 from dancekit.errors import DancerError
 from dancekit.weights.header import file_sha256, read_header, read_tensors, write_safetensors
 from dancekit.weights.quantize import Storage, pack, unpack
@@ -58,7 +58,7 @@ def save_critic(
         path.unlink(missing_ok=True)
         return None
     header = {
-        "format": FORMAT,
+        "format": info.written_format,
         "kind": "critic",
         "dancer_sha256": dancer_sha256,
         "components": {key: value for key, value in info.components.items() if key in KEYS},

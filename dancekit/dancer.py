@@ -25,7 +25,7 @@ from dancekit.config import Recipe
 from dancekit.errors import DancerError, IncompatibleParts, RecipeError, UnknownName
 from dancekit.registry import component_version
 from dancekit.registry.core import HOME, find
-from dancekit.types import PoseSequence, Window, get_skeleton
+from dancekit.types import Following, PoseSequence, Window, get_skeleton
 from dancekit.weights.header import read_header, read_tensors, write_safetensors
 from dancekit.weights.quantize import SCALE, Storage, pack, unpack
 
@@ -34,8 +34,8 @@ if TYPE_CHECKING:
 
     from dancekit.data.references import ReferenceBank
 
-FORMAT = 2
-"""Version of the layout that is written; older ones are read, a file of a newer one is refused."""
+FORMAT = 3
+"""Newest version of the layout; older ones are read, a file of a newer one is refused."""
 
 Subject = Literal["", "person", "rendered"]
 """Who is shown: a real person, or nobody real; "" if nobody said, which counts as a person."""
@@ -75,6 +75,7 @@ class DancerInfo:
         storage: How the weights are stored: fp32, fp16 or int8.
         distributions: Who provides the components that are not dancekit's own: `name version` by place.
         format: The file's version of the layout.
+        follow: How the painted window moves over `window`; None: all of that is painted.
     """
 
     recipe: Recipe
@@ -91,7 +92,18 @@ class DancerInfo:
     data_licence: str = ""
     storage: Storage = "fp16"
     distributions: Mapping[str, str] = field(default_factory=dict)
-    format: int = FORMAT
+    format: int = 2
+    follow: Following | None = None
+
+    @property
+    def written_format(self) -> int:
+        """The oldest format that can say all of this."""
+        return 2 if self.follow is None else 3
+
+    @property
+    def painted_size(self) -> tuple[int, int]:
+        """(W, H) of what the generator paints."""
+        return self.window.size if self.follow is None else self.follow.size
 
     @property
     def age(self) -> float | None:
@@ -99,9 +111,10 @@ class DancerInfo:
         return min(self.recipe.train.strides) / float(self.rate) if self.rate > 0 else None
 
     def to_json(self) -> dict[str, Any]:
-        """Plain data for the header; always in the newest format."""
+        """Plain data for the header, in format 2; in format 3 what has a window that follows."""
+        following = {} if self.follow is None else {"follow": self.follow.to_json()}
         return {
-            "format": FORMAT,
+            "format": self.written_format,
             "recipe": self.recipe.to_json(),
             "components": dict(self.components),
             "skeleton": self.skeleton,
@@ -116,7 +129,7 @@ class DancerInfo:
             "data_licence": self.data_licence,
             "storage": self.storage,
             "distributions": dict(self.distributions),
-        }
+        } | following
 
     @classmethod
     def from_json(cls, data: Mapping[str, Any]) -> DancerInfo:
@@ -134,6 +147,7 @@ class DancerInfo:
             version=data["version"],
             **({key: data[key] for key in _SINCE_2} if data["format"] > 1 else {}),
             format=data["format"],
+            follow=Following.from_json(data["follow"]) if data["format"] > 2 else None,
         )
 
 
@@ -388,7 +402,7 @@ def read_references(path: str | os.PathLike[str], info: DancerInfo) -> Reference
     data, xy, score, frame = (found[name].numpy() for name in names)
     try:
         return ReferenceBank.from_png(
-            data, xy, score, frame, size=info.window.size, skeleton=get_skeleton(info.skeleton)
+            data, xy, score, frame, size=info.painted_size, skeleton=get_skeleton(info.skeleton)
         )
     except DancerError as error:
         raise DancerError(f"{path}: {error.message}", hint=error.hint) from None

@@ -15,7 +15,8 @@ from dancekit.build import PaintingParts
 from dancekit.contracts import GeneratorSpec, MattedBackground, RendererSpec, Runner, State
 from dancekit.data.references import ReferenceBank
 from dancekit.history import History
-from dancekit.types import Skeleton
+from dancekit.moving import PLACE, edge_of, inserted, moved_state, part_of
+from dancekit.types import Following, Skeleton
 
 TRUNK = ("left_shoulder", "right_shoulder", "left_hip", "right_hip")
 
@@ -53,15 +54,19 @@ class Painted:
 class Painter:
     """Paints the window of the target, frame by frame, in constant memory.
 
+    Where the window follows the person, all that goes in or comes out is of the canvas that it moves over: poses, plate
+    and pictures. The networks see the window alone; outside of it the picture is the plate, and the matte 0.
+
     Args:
         parts: Renderer, generator, temporal strategy and face refiner; put into eval mode.
         skeleton: What the joints of the poses are.
-        plate: (h, w, 3) uint8, the window of the clean plate.
+        plate: (h, w, 3) uint8, the window of the clean plate; where it follows, the canvas of it.
         device: Where the networks are.
         network: Computes what the generator does, in another way; None: the generator itself.
         network_name: What that way is called.
         bank: What references are chosen from; needed by a recipe that has any.
         age: Seconds from one frame to the next in training; None: frames follow each other as in training.
+        follow: How the window follows the person; None: it does not.
 
     Attributes:
         bank: The same.
@@ -80,6 +85,7 @@ class Painter:
         network_name: str = "torch",
         bank: ReferenceBank | None = None,
         age: float | None = None,
+        follow: Following | None = None,
     ) -> None:
         self.parts = parts
         self.skeleton = skeleton
@@ -88,9 +94,11 @@ class Painter:
         self.network_name = network_name
         self.bank = bank
         self.age = age
+        self.follow = follow
         self._plate = (
             torch.from_numpy(plate.copy()).permute(2, 0, 1)[None].float().div(127.5).sub(1).to(device)
         )
+        self.size: tuple[int, int] = (plate.shape[1], plate.shape[0]) if follow is None else follow.size
         self._empty: torch.Tensor | None = None
         for each in parts.networks.values():
             each.eval()
@@ -107,7 +115,7 @@ class Painter:
     def example(self) -> torch.Tensor:
         """(1, C, h, w) an input of the generator's form, always the same."""
         spec: GeneratorSpec = self.parts.generator.spec  # type: ignore[assignment]
-        height, width = self._plate.shape[2:]
+        width, height = self.size
         always = torch.Generator().manual_seed(0)
         noise = torch.randn(1, spec.in_channels, height, width, generator=always)
         return noise.clamp(-1, 1).to(self.device)
@@ -119,6 +127,7 @@ class Painter:
         *,
         cuts: Collection[int] = (),
         seconds: NDArray[np.float64] | None = None,
+        places: NDArray[np.intp] | None = None,
     ) -> Iterator[NDArray[np.uint8]]:
         """Paint a clip.
 
@@ -127,13 +136,44 @@ class Painter:
             score: (T, K).
             cuts: Frames before which the history is forgotten.
             seconds: (T,) when each frame is shown; None: each is painted from the one before it.
+            places: (T, 2) where the window is; None: where it follows the poses to.
 
         Yields:
             T images (h, w, 3) uint8 RGB.
         """
+        places = self.places(xy, cuts=cuts) if places is None else places
         return self.paint_conditions(
-            self.draw(xy, score), self.face_boxes(xy, score), cuts=cuts, seconds=seconds
+            self.draw(xy, score, places=places),
+            self.face_boxes(xy, score, places=places),
+            cuts=cuts,
+            seconds=seconds,
+            places=places,
         )
+
+    def places(
+        self, xy: NDArray[np.float32], *, cuts: Collection[int] = (), before: NDArray[np.intp] | None = None
+    ) -> NDArray[np.intp] | None:
+        """Where the window is in each frame.
+
+        Args:
+            xy: (T, K, 2) as of `paint`.
+            cuts: As of `paint`.
+            before: (2,) where it was in the frame before these.
+
+        Returns:
+            (T, 2) left and top; None where the window does not follow.
+        """
+        if self.follow is None:
+            return None
+        last = None if before is None else (int(before[0]), int(before[1]))
+        return self.follow.places(xy, cuts=cuts, before=last)
+
+    def _in_window(self, xy: NDArray[np.float32], places: NDArray[np.intp] | None) -> NDArray[np.float32]:
+        if self.follow is None:
+            return xy
+        if places is None:
+            raise ValueError("where is the window?")
+        return xy - places[:, None].astype(np.float32)
 
     def draw(
         self,
@@ -142,6 +182,7 @@ class Painter:
         *,
         start: int = 0,
         before: NDArray[np.intp] | None = None,
+        places: NDArray[np.intp] | None = None,
     ) -> Iterator[torch.Tensor]:
         """What `step` paints from, frame by frame.
 
@@ -150,11 +191,13 @@ class Painter:
             score: As of `paint`.
             start: The first frame that is drawn.
             before: What `choose_references` gave for the frame before frame 0; for poses that come one at a time.
+            places: What `places` gave.
 
         Yields:
             (1, C, h, w) condition images, with the references' channels after those of the condition. Of who has
             nothing of the trunk in the window nothing is drawn.
         """
+        xy = self._in_window(xy, places)
         score = score * self.in_sight(xy, score)[:, None]
         chosen = self.choose_references(xy, score, before=before)
         for number in range(start, len(xy)):
@@ -170,7 +213,7 @@ class Painter:
         """(T,) whether a shoulder or hip is within the window; an arm that reaches in is nothing to paint from."""
         trunk = [self.skeleton.index(name) for name in TRUNK if name in self.skeleton]
         trunk = trunk or list(range(len(self.skeleton)))
-        sides = np.array(self._plate.shape[:1:-1])
+        sides = np.array(self.size)
         known = score[:, trunk] > 0
         points = np.where(known[..., None], xy[:, trunk], -1)
         return np.asarray(((points >= 0) & (points <= sides - 1)).all(-1).any(-1))
@@ -187,8 +230,11 @@ class Painter:
             return np.zeros((len(xy), 0), np.intp)
         return self.bank.choose(self.parts.reference, xy, score, before=before)
 
-    def face_boxes(self, xy: NDArray[np.float32], score: NDArray[np.float32]) -> NDArray[np.float32]:
-        """(T, 4) window pixels; arguments as of `paint`."""
+    def face_boxes(
+        self, xy: NDArray[np.float32], score: NDArray[np.float32], *, places: NDArray[np.intp] | None = None
+    ) -> NDArray[np.float32]:
+        """(T, 4) window pixels; arguments as of `draw`."""
+        xy = self._in_window(xy, places)
         boxes: NDArray[np.float32] = self.parts.face.boxes(xy, score, self.skeleton)  # type: ignore[operator]
         return boxes
 
@@ -199,6 +245,7 @@ class Painter:
         *,
         cuts: Collection[int] = (),
         seconds: NDArray[np.float64] | None = None,
+        places: NDArray[np.intp] | None = None,
     ) -> Iterator[NDArray[np.uint8]]:
         """Paint a clip whose condition images are there already.
 
@@ -207,6 +254,7 @@ class Painter:
             boxes: (T, 4) face boxes in window pixels.
             cuts: Frames before which the history is forgotten.
             seconds: (T,) when each frame is shown; None: each is painted from the one before it.
+            places: What `places` gave.
 
         Yields:
             T images (h, w, 3) uint8 RGB.
@@ -217,7 +265,8 @@ class Painter:
             if number in forgotten:
                 history.forget()
             now = number if seconds is None else float(seconds[number])
-            painted = self.step(condition, boxes[number : number + 1], history.recall(now))
+            place = None if places is None else places[number]
+            painted = self.step(condition, boxes[number : number + 1], history.recall(now), place=place)
             history.remember(now, painted.state)
             yield painted.to_uint8()
 
@@ -227,6 +276,7 @@ class Painter:
         box: NDArray[np.float32],
         state: State | None,
         *,
+        place: NDArray[np.intp] | None = None,
         observe: Callable[[str, float], None] | None = None,
     ) -> Painted:
         """Paint one frame. Where no figure is drawn there is nobody: the clean plate alone, if there is a matte.
@@ -236,6 +286,7 @@ class Painter:
             box: (1, 4) the face, window pixels.
             state: `Painted.state` of the frame that this one is told of (`dancekit.history`); None at the start of a
                 clip and after a cut.
+            place: (2,) where the window is, a row of what `places` gave.
             observe: Told ("generate" and "refine", seconds).
         """
         background, drawn = self.parts.background, self.parts.renderer.spec.channels
@@ -244,12 +295,18 @@ class Painter:
         if isinstance(background, MattedBackground) and torch.equal(condition, self._nobody()):
             # no training clip is without a person: the generator would paint shreds of one
             return Painted(self._plate, torch.zeros_like(self._plate[:, :1]), None)
+        plate = self._plate
+        if self.follow is not None:
+            if place is None:
+                raise ValueError("where is the window?")
+            plate = part_of(self._plate, place, self.size)
+            state = moved_state(state, place, plate, self._nobody())
         raw: list[torch.Tensor] = []
 
         def generate(condition: torch.Tensor) -> torch.Tensor:
             output = self.network(torch.cat([condition, references], 1))
             raw[:] = [self.parts.reference.compose(output, references)]
-            return background.compose(raw[0], self._plate)
+            return background.compose(raw[0], plate)
 
         began = time.perf_counter()
         # around each call and not around a yield: the mode would leak into the caller's code between two frames
@@ -263,7 +320,17 @@ class Painter:
         if observe is not None:
             observe("generate", generated - began)
             observe("refine", time.perf_counter() - generated)
-        return Painted(image, matte, state)
+        if place is None:
+            return Painted(image, matte, state)
+        if state is not None:
+            state = {**state, PLACE: torch.from_numpy(np.array(place, np.int64))}
+        height, width = self._plate.shape[2:]
+        edge = edge_of(self.size, (width, height), place).to(image)
+        image = torch.where(edge == 1, image, plate + edge * (image - plate))
+        whole = None
+        if matte is not None:
+            whole = inserted(torch.zeros_like(self._plate[:, :1]), matte * edge, place)
+        return Painted(inserted(self._plate, image, place), whole, state)
 
     def _nobody(self) -> torch.Tensor:
         """(1, C, h, w) the condition image of a frame without a person."""

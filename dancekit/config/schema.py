@@ -290,6 +290,8 @@ class Recipe(_Model):
         schema_version: Key `schema`, 1.
         summary: What it is for, in a line.
         size: (W, H) of the window, pixels.
+        person_height: Painted pixels that a standing person has at least: where one window around the whole dance would
+            paint them smaller, a window of that size follows them. 0 for one window, always.
         pose: Finds people in frames.
         filters: Clean the poses, in order.
         normalizer: Moves the source's poses to the target's body.
@@ -316,6 +318,7 @@ class Recipe(_Model):
     schema_version: Annotated[int, Field(alias="schema", ge=SCHEMA, le=SCHEMA)]
     summary: str
     size: Annotated[tuple[Side, Side], Strict(False)]
+    person_height: Annotated[int, Field(ge=0, le=4096)] = 0
     pose: Component
     filters: list[Component] = []
     normalizer: Component
@@ -395,8 +398,9 @@ class Recipe(_Model):
         """Plain JSON data, complete; `from_json` reads it."""
         data = self.model_dump(mode="json", by_alias=True)
         for each in (data, *data["before"]):
-            if not each["target"]:
-                del each["target"]
+            for key in ("target", "person_height"):
+                if not each[key]:
+                    del each[key]
         return data
 
     @classmethod

@@ -199,12 +199,15 @@ def make_bank(data: TrainingSet, reference: Reference, *, hold_out: float = 0.0)
     frames = np.stack([np.asarray(data.frames[int(number)]) for number in chosen])
     pictures = np.concatenate([frames * (masks > 0)[..., None], masks[..., None]], -1).astype(np.uint8)
     target = data.target
+    xy = data.window.to_window(target.xy[chosen])
+    if data.places is not None:
+        xy = xy - data.places[chosen][:, None].astype(np.float32)
     poses = PoseSequence(
-        xy=data.window.to_window(target.xy[chosen]),
+        xy=xy,
         score=target.score[chosen],
         pts=chosen,
         time_base=Fraction(1),
-        size=data.window.size,
+        size=data.size,
         skeleton=target.skeleton,
     )
     return ReferenceBank(pictures, poses)

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import json
+import logging
 import shutil
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from functools import cached_property, partial
 from pathlib import Path
 from typing import Any, Protocol
 
@@ -32,8 +34,14 @@ from dancekit.data.poses import TrackedClip, apply_filters
 from dancekit.data.progress import Progress, silent
 from dancekit.data.takes import JUMP
 from dancekit.errors import DancekitError, PoseError
-from dancekit.types import PoseSequence, Window
+from dancekit.types import Following, PoseSequence, Window
+from dancekit.types.following import choose_window, standing_height
 from dancekit.video import read_frames
+
+CUT_OFF = 0.02
+"""Share of the frames with a part of the body outside of a window that follows, above which it is said."""
+
+_LOG = logging.getLogger(__name__)
 
 BESIDE_JUMP = 8
 """Frames on either side of a jump in time that are not trained on: as far as filters reach."""
@@ -58,11 +66,13 @@ class TrainingSet:
         frames: (T, h, w, 3) uint8 windows, memory-mapped.
         masks: (T, h, w) uint8 person masks, memory-mapped.
         target: The filtered poses in pixels of the clip.
-        window: What was cut out.
+        window: What was cut out; where the window follows the person, the canvas that it moves over.
         plate: (H, W, 3) uint8 clean plate of the whole frame.
         labels: (T, h, w, 3) uint8 condition images that were drawn elsewhere (see `edn_set.py`); None where
             they are drawn from the poses.
         boxes: (T, 4) face boxes that go with the labels, window pixels.
+        follow: How the window follows; None: it does not.
+        places: (T, 2) where in the canvas the window of each frame is.
     """
 
     frames: Frames
@@ -72,6 +82,18 @@ class TrainingSet:
     plate: NDArray[np.uint8]
     labels: Frames | None = None
     boxes: NDArray[np.float32] | None = None
+    follow: Following | None = None
+    places: NDArray[np.intp] | None = None
+
+    @property
+    def size(self) -> tuple[int, int]:
+        """(W, H) of the frames."""
+        return self.window.size if self.follow is None else self.follow.size
+
+    @cached_property
+    def canvas(self) -> NDArray[np.uint8]:
+        """(H, W, 3) uint8 the clean plate in pixels of the window."""
+        return crop(self.plate, self.window)
 
     def __len__(self) -> int:
         return len(self.frames)
@@ -121,11 +143,15 @@ class TrainingSet:
                 drawn elsewhere are not scaled.
         """
         part = slice(start, start + (length - 1) * stride + 1, stride)
-        frames, masks, plate = self.frames[part], self.masks[part], crop(self.plate, self.window)[None]
+        frames, masks, plate = self.frames[part], self.masks[part], self.canvas[None]
         xy = self.window.to_window(self.target.xy[part])
-        if size is not None and size != self.window.size:
+        if self.places is not None:  # one place for the whole clip: nothing moves but the person
+            place = self.places[part][length // 2]
+            frames, masks, plate = self._seen_from(place, part)
+            xy = xy - place.astype(np.float32)
+        if size is not None and size != self.size:
             frames, masks, plate = (scale_down(each, size) for each in (frames, masks, plate))
-            ratio = np.float32(size[0] / self.window.size[0])
+            ratio = np.float32(size[0] / self.size[0])
             xy = (xy + np.float32(0.5)) * ratio - np.float32(0.5)
         return Clip(
             images=to_images(frames),
@@ -138,6 +164,35 @@ class TrainingSet:
             boxes=None if self.boxes is None else self.boxes[part],
             numbers=np.arange(part.start, part.stop, stride),
         )
+
+    def _seen_from(
+        self, place: NDArray[np.intp], part: slice
+    ) -> tuple[NDArray[np.uint8], NDArray[np.uint8], NDArray[np.uint8]]:
+        """Frames, masks and plate in a window that stands at one place; beyond what was cut out is the plate."""
+        assert self.places is not None
+        width, height = self.size
+        plate = self.canvas[place[1] : place[1] + height, place[0] : place[0] + width]
+        frames, masks = [], []
+        for frame, mask, own in zip(self.frames[part], self.masks[part], self.places[part], strict=True):
+            picture, cover = plate.copy(), np.zeros((height, width), np.uint8)
+            to, of = _overlap(own - place, (width, height))
+            picture[to], cover[to] = frame[of], mask[of]
+            frames.append(picture)
+            masks.append(cover)
+        return np.stack(frames), np.stack(masks), plate[None]
+
+
+def _overlap(
+    shift: NDArray[np.intp], size: tuple[int, int]
+) -> tuple[tuple[slice, slice], tuple[slice, slice]]:
+    """Rows and columns that two windows of a size have in common, in the one, and in the other at `shift` from it."""
+    to = [
+        slice(max(int(by), 0), max(side + min(int(by), 0), 0)) for by, side in zip(shift, size, strict=True)
+    ]
+    of = [
+        slice(max(-int(by), 0), max(side - max(int(by), 0), 0)) for by, side in zip(shift, size, strict=True)
+    ]
+    return (to[1], to[0]), (of[1], of[0])
 
 
 def scale_down(frames: NDArray[np.uint8], size: tuple[int, int]) -> NDArray[np.uint8]:
@@ -163,6 +218,8 @@ def prepare(
     *,
     filters: Sequence[Filter],
     size: tuple[int, int],
+    person_height: int = 0,
+    step: int = 1,
     folder: Path,
     settings: Mapping[str, Any] | None = None,
     progress: Progress = silent,
@@ -176,6 +233,8 @@ def prepare(
         tracked: Its poses and masks.
         filters: Applied to the poses.
         size: (W, H) of the window.
+        person_height: See `dancekit.types.following.choose_window`.
+        step: The same.
         folder: Becomes complete or does not appear.
         settings: All that decides about poses, masks and window besides the clip; with it the result is shared
             with other runs through the cache (`frame_cache.py`).
@@ -185,24 +244,25 @@ def prepare(
         PoseError: No two consecutive frames with a person.
         DancekitError: Too little disk space.
     """
+    cut = partial(choose_window, size=size, person_height=person_height, step=step)
     if settings is not None:
         entry = frames_entry(video, settings)
         if not is_whole(entry) and can_write(entry.parent):
             shutil.rmtree(entry, ignore_errors=True)  # half of one, from a clearing that was killed
-            _cut(video, tracked, filters=filters, size=size, folder=entry, progress=progress, cache=True)
+            _cut(video, tracked, filters, cut, folder=entry, progress=progress, cache=True)
         if is_whole(entry):
             hand_out(entry, folder)
             return load(folder)
-    _cut(video, tracked, filters=filters, size=size, folder=folder, progress=progress)
+    _cut(video, tracked, filters, cut, folder=folder, progress=progress)
     return load(folder)
 
 
 def _cut(
     video: Path,
     tracked: TrackedClip,
-    *,
     filters: Sequence[Filter],
-    size: tuple[int, int],
+    choose: Callable[[PoseSequence], tuple[Window, Following | None]],
+    *,
     folder: Path,
     progress: Progress,
     cache: bool = False,
@@ -213,7 +273,10 @@ def _cut(
         raise PoseError(
             f"{video}: no two consecutive frames with a person", hint="film one whole person in good light"
         )
-    window = Window.around(poses.xy, size=size, frame_size=poses.size)
+    window, follow = choose(poses)
+    size = window.size if follow is None else follow.size
+    places = None if follow is None else follow.places(window.to_window(poses.xy), cuts=poses.cuts)
+    _tell(video, poses, window, follow, places)
     total = len(poses)
     remove_dead_parts(folder.parent)
     check_space(folder.parent, total * size[0] * size[1] * 4, cache=cache)
@@ -228,11 +291,12 @@ def _cut(
             if steadying is not None:
                 picture = steady_frame(picture, steadying[number])
                 mask = steady_frame(mask, steadying[number], mask=True) if tracked.masks else mask
-            frames[number] = crop(picture, window)
+            here = window if follow is None or places is None else follow.window(window, places[number])
+            frames[number] = crop(picture, here)
             masks[number] = (
-                tracked.masks.in_window(number, window)
+                tracked.masks.in_window(number, here)
                 if tracked.masks and steadying is None
-                else crop_mask(mask, window)
+                else crop_mask(mask, here)
             )
             if number in chosen:
                 plate_frames.append(picture)
@@ -243,9 +307,37 @@ def _cut(
         write_png(part / "plate.png", clean_plate(plate_frames, plate_masks))
         poses.save(part / "target.npz")
         write_whole(part / "window.json", json.dumps(window.to_json()))
+        if follow is not None and places is not None:
+            facts = {**follow.to_json(), "places": places.tolist()}
+            write_whole(part / "follow.json", json.dumps(facts))
         if cache:
-            facts = {"clip": video.name, "frames": total, "width": size[0], "height": size[1]}
-            finish_entry(part, facts)
+            entry = {"clip": video.name, "frames": total, "width": size[0], "height": size[1]}
+            finish_entry(part, entry)
+
+
+def _tell(
+    video: Path,
+    poses: PoseSequence,
+    window: Window,
+    follow: Following | None,
+    places: NDArray[np.intp] | None,
+) -> None:
+    """How tall the person is painted; a warning where bodies do not fit into a window that follows."""
+    if follow is None or places is None:
+        return
+    tall = standing_height(poses) / window.scale
+    _LOG.info("%s: the window follows the person, who is painted %.0f pixels tall", video.name, tall)
+    xy = window.to_window(poses.xy) - places[:, None]
+    with np.errstate(invalid="ignore"):
+        outside = ((xy < 0) | (xy > np.array(follow.size) - 1)).any((1, 2)) & poses.found
+    share = float(outside.sum() / max(1, poses.found.sum()))
+    if share > CUT_OFF:
+        _LOG.warning(
+            "%s: in %.0f %% of the frames a part of the body is outside of the window: a smaller person_height, or a "
+            "larger size",
+            video.name,
+            100 * share,
+        )
 
 
 def load(folder: Path) -> TrainingSet:
@@ -255,12 +347,18 @@ def load(folder: Path) -> TrainingSet:
         raise DancekitError(
             f"{folder / 'plate.png'} cannot be read", hint="delete the folder and train again"
         )
+    follow, places = None, None
+    if (folder / "follow.json").exists():
+        facts = json.loads((folder / "follow.json").read_text())
+        follow, places = Following.from_json(facts), np.array(facts["places"], np.intp)
     return TrainingSet(
         frames=np.load(folder / "frames.npy", mmap_mode="r"),
         masks=np.load(folder / "masks.npy", mmap_mode="r"),
         target=PoseSequence.load(folder / "target.npz"),
         window=Window.from_json(json.loads((folder / "window.json").read_text())),
         plate=np.asarray(plate, np.uint8),
+        follow=follow,
+        places=places,
     )
 
 

@@ -37,6 +37,7 @@ class Look:
         pose: The person in it, filtered, pixels of the camera; None if nobody is there.
         condition: (1, C, h, w) for the generator; None if nobody is there, or nothing is fitted yet.
         box: (1, 4) face box, window pixels.
+        place: (2,) where the window is; None if it does not follow, or as `condition`.
         ready: Whether poses can be fitted to the target.
         calibrated: How much of the first seconds is over, 0 to 1.
         trouble: What is wrong with the person's picture, or "".
@@ -47,6 +48,7 @@ class Look:
     pose: PoseSequence | None
     condition: torch.Tensor | None
     box: NDArray[np.float32] | None
+    place: NDArray[np.intp] | None
     ready: bool
     calibrated: float
     trouble: str
@@ -92,6 +94,7 @@ class Looker:
             threads=threads,
         )
         self._references: NDArray[np.intp] | None = None
+        self._place: NDArray[np.intp] | None = None
         self._again = True
 
     def restart(self) -> None:
@@ -129,23 +132,26 @@ class Looker:
             self.calibration.restart()
             self._tracker = PersonTracker()
             self._streams = [each.stream() for each in self._filters]
-            self._references = None
+            self._references = self._place = None
         pose = self._pose(shot, people)
         moved = self.calibration(pose) if pose is not None else None
-        condition = box = None
+        condition = box = place = None
         if moved is not None:
             painter, xy = self._dancer.painter, self._dancer.info.window.to_window(moved.xy)
+            places = painter.places(xy, before=self._place)
+            place = self._place = None if places is None else places[-1]
             before, self._references = (
                 self._references,
                 painter.choose_references(xy, moved.score, before=self._references)[-1],
             )
-            condition = next(painter.draw(xy, moved.score, before=before))
-            box = painter.face_boxes(xy, moved.score)
+            condition = next(painter.draw(xy, moved.score, before=before, places=places))
+            box = painter.face_boxes(xy, moved.score, places=places)
         return Look(
             shot,
             pose,
             condition,
             box,
+            place,
             ready=self.calibration.fitted is not None,
             calibrated=1.0 if self.calibration.done else self.calibration.progress,
             trouble=self.calibration.trouble,

@@ -261,7 +261,9 @@ class _Show:
         if now - self._last > FORGET:
             self._history.forget()
         self._last = now
-        painted = self._dancer.painter.step(look.condition, look.box, self._history.recall(now))
+        painted = self._dancer.painter.step(
+            look.condition, look.box, self._history.recall(now), place=look.place
+        )
         self._history.remember(now, painted.state)
         return self._composer(painted.to_uint8(), painted.matte_to_uint8())
 
@@ -276,7 +278,10 @@ class _Show:
             return
         painter, pose = self._dancer.painter, self._dancer.target[:1]
         xy = self._dancer.info.window.to_window(pose.xy)
-        painter.step(next(painter.draw(xy, pose.score)), painter.face_boxes(xy, pose.score), None)
+        places = painter.places(xy)
+        condition = next(painter.draw(xy, pose.score, places=places))
+        place = None if places is None else places[0]
+        painter.step(condition, painter.face_boxes(xy, pose.score, places=places), None, place=place)
 
     def _with_words(self, look: Look, picture: Image) -> Image:
         if isinstance(self._screen, Headless):

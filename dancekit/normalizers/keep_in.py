@@ -132,7 +132,7 @@ def kept_in(fitted: Mapping[str, Any], moved: PoseSequence) -> PoseSequence:
 
 def shifted(moved: PoseSequence, shift: Array) -> PoseSequence:
     """Poses moved by (T, 2) pixels."""
-    some = shift.any(1)
+    some = np.asarray(shift.any(1))
     if not some.any():
         return moved
     xy = np.where(some[:, None, None], moved.xy + shift[:, None], moved.xy)
@@ -182,7 +182,7 @@ def shifts(moved: PoseSequence, bounds: Bounds) -> Array:
             smooth = _envelope(path, moved.rate) - _envelope(-path, moved.rate)
             result[part, axis] = smooth
     # one side's shift comes while the other's goes: inside comes first
-    return np.where(np.isnan(low), result, np.clip(result, low, high))
+    return np.asarray(np.where(np.isnan(low), result, np.clip(result, low, high)))
 
 
 def _envelope(path: Array, rate: float) -> Array:

@@ -216,7 +216,9 @@ def time_painting(state: TrainingState) -> float:
     """Seconds a frame."""
     data = state.data
     plate = crop(data.plate, data.window)
-    painter = Painter(state.painting, data.target.skeleton, plate, state.device, bank=state.bank)
+    painter = Painter(
+        state.painting, data.target.skeleton, plate, state.device, bank=state.bank, follow=data.follow
+    )
     xy = data.window.to_window(data.target.xy)
     moments = [time.perf_counter()]
     for _ in painter.paint(xy[:4], data.target.score[:4]):

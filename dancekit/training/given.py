@@ -75,6 +75,11 @@ def check_given(recipe: Recipe, data: TrainingSet) -> None:
         raise IncompatibleParts(
             "references are found by pose, but the imported labels are pictures", hint="reference=none"
         )
+    if recipe.person_height:
+        raise IncompatibleParts(
+            "a window that follows the person moves over pictures, and the imported labels are of one place",
+            hint="person_height=0",
+        )
     if recipe.renderer.name != "edn_sticks":
         raise IncompatibleParts(
             f"the imported labels are not drawn by renderer {recipe.renderer.name}",

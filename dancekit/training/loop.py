@@ -176,6 +176,7 @@ def train(
                     components=component_ids(settings),
                     skeleton=data.target.skeleton.id,
                     window=data.window,
+                    follow=data.follow,
                     rate=ready.rate,
                     licence=licence,
                     consent=consent,

@@ -44,7 +44,7 @@ def preview(
 def score(painter: Painter, data: TrainingSet, moments: Sequence[int]) -> float:
     """How near to the true frames: mean PSNR in the person's mask, dB; of whole frames where nobody is known."""
     measure = create("metric", "psnr")
-    height = data.window.size[1]
+    height = data.size[1]
     found = []
     for moment in moments:
         painted = preview_column(painter, data, moment)[height : 2 * height]
@@ -66,11 +66,16 @@ def preview_column(
         painted = list(painter.paint_conditions((image[None] for image in clip.condition), boxes))[-1]
         return np.concatenate([data.labels[moment], painted, data.frames[moment]])
     xy, score = data.window.to_window(data.target.xy[part]), data.target.score[part]
-    if size is not None and size != data.window.size:
-        xy = (xy + np.float32(0.5)) * np.float32(size[0] / data.window.size[0]) - np.float32(0.5)
-    painted = list(painter.paint(xy, score))[-1]
+    places = None if data.places is None else data.places[part]
+    if size is not None and size != data.size:
+        xy = (xy + np.float32(0.5)) * np.float32(size[0] / data.size[0]) - np.float32(0.5)
+    painted = list(painter.paint(xy, score, places=places))[-1]
+    if places is not None:
+        left, top = places[-1]
+        xy = xy - places[:, None].astype(np.float32)
+        painted = painted[top : top + data.size[1], left : left + data.size[0]]
     shown = [
-        each if each.shape[1::-1] == data.window.size else cv2.resize(each, data.window.size)
+        each if each.shape[1::-1] == data.size else cv2.resize(each, data.size)
         for each in (painter.sticks(xy[-1], score[-1]), painted)
     ]
     return np.concatenate([*shown, data.frames[moment]])

@@ -9,7 +9,14 @@ from fractions import Fraction
 from pathlib import Path
 from typing import Any
 
-from dancekit.build import build_filters, build_pose, check_chain, check_parts, component_id
+from dancekit.build import (
+    build_filters,
+    build_pose,
+    check_chain,
+    check_parts,
+    component_id,
+    window_step,
+)
 from dancekit.config import Recipe
 from dancekit.data import edn_set, training_set
 from dancekit.data.crowd import Crowd
@@ -199,6 +206,11 @@ def _check_target(
         "person": person,
         "tracking": TRACKING,
     }
+    if recipe.person_height:
+        settings |= {
+            "person_height": recipe.person_height,
+            "step": window_step(recipe, backend.spec.skeleton),
+        }
     return _Found(tracked, settings)
 
 
@@ -216,6 +228,8 @@ def _prepare(
             found.tracked,
             filters=build_filters(recipe),
             size=recipe.size,
+            person_height=recipe.person_height,
+            step=window_step(recipe, found.tracked.poses.skeleton),
             folder=folder,
             settings=found.settings,
             progress=progress,

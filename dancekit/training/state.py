@@ -27,7 +27,6 @@ from dancekit.build import (
 from dancekit.config import Recipe, Stage
 from dancekit.contracts import Augmentation, LossView, MattedBackground, State, WarpingStrategy
 from dancekit.convolutions import has_winograd, use_winograd
-from dancekit.data.framing import crop
 from dancekit.data.references import ReferenceBank, make_banks
 from dancekit.data.sampling import start_weights
 from dancekit.data.training_set import TrainingSet, scale_down
@@ -193,13 +192,15 @@ class TrainingState:
     def painter(self, size: tuple[int, int] | None = None) -> Iterator[Painter]:
         """Within the block a painter with the averaged weights, at the recipe's size or at that of a stage."""
         with self._averaged(*self.averages):
-            plate = crop(self.data.plate, self.data.window)
+            plate = self.data.canvas
             parts = self.painting
             if size is not None and size != self.recipe.size:
                 plate = scale_down(plate[None], size)[0]
                 parts = dataclasses.replace(parts, renderer=self._paintings[size].renderer)
             bank = None if self.bank is None else self.bank.at(size or self.recipe.size)
-            yield Painter(parts, self.data.target.skeleton, plate, self.device, bank=bank)
+            yield Painter(
+                parts, self.data.target.skeleton, plate, self.device, bank=bank, follow=self.data.follow
+            )
 
     def broken(self) -> str:
         """The name of a network with a weight that is not finite; "" if all are well."""

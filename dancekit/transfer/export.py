@@ -21,7 +21,7 @@ from dancekit.boxes import SHOULDERS_RATIO
 from dancekit.contracts import GeneratorSpec
 from dancekit.data.files import beside
 from dancekit.data.framing import crop
-from dancekit.errors import DancekitError, PoseError
+from dancekit.errors import DancekitError, IncompatibleParts, PoseError
 from dancekit.renderers.sticks import Sticks
 from dancekit.runners.agreement import TOLERANCE, difference
 from dancekit.runners.graph_metadata import add_metadata
@@ -90,7 +90,13 @@ def whole_painter(dancer: Dancer) -> WholePainter:
 
     Raises:
         PoseError: No face is seen in the training clip, and the dancer refines faces.
+        IncompatibleParts: Its window follows the person.
     """
+    if dancer.info.follow is not None:
+        raise IncompatibleParts(
+            f"{dancer.path} paints a window that follows the person: a graph has one place only",
+            hint="train it with person_height=0",
+        )
     parts, target = dancer.painter.parts, dancer.target
     boxes = dancer.painter.face_boxes(dancer.info.window.to_window(target.xy), target.score)
     seen = np.flatnonzero(np.isfinite(boxes).reshape(len(boxes), -1).all(1))

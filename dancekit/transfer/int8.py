@@ -59,13 +59,15 @@ def clips(poses: PoseSequence) -> tuple[list[PoseSequence], list[PoseSequence]]:
 
 def frames_of(
     dancer: Dancer, pieces: Sequence[PoseSequence]
-) -> Iterator[list[tuple[torch.Tensor, NDArray[np.float32]]]]:
-    """Of each piece the condition images and face boxes; poses are pixels of the dancer's clip."""
+) -> Iterator[list[tuple[torch.Tensor, NDArray[np.float32], NDArray[np.intp] | None]]]:
+    """Of each piece the condition images, face boxes and places; poses are pixels of the dancer's clip."""
     for piece in pieces:
         xy = dancer.info.window.to_window(piece.xy)
-        boxes = dancer.painter.face_boxes(xy, piece.score)
+        places = dancer.painter.places(xy)
+        boxes = dancer.painter.face_boxes(xy, piece.score, places=places)
         yield [
-            (condition, boxes[n : n + 1]) for n, condition in enumerate(dancer.painter.draw(xy, piece.score))
+            (condition, boxes[n : n + 1], None if places is None else places[n])
+            for n, condition in enumerate(dancer.painter.draw(xy, piece.score, places=places))
         ]
 
 
@@ -91,8 +93,8 @@ def paint(dancer: Dancer, pieces: Sequence[PoseSequence]) -> list[NDArray[np.uin
     pictures = []
     for piece in frames_of(dancer, pieces):
         state = None
-        for condition, box in piece:
-            painted = dancer.painter.step(condition, box, state)
+        for condition, box, place in piece:
+            painted = dancer.painter.step(condition, box, state, place=place)
             state = painted.state
             pictures.append(painted.to_uint8())
     return pictures
@@ -212,7 +214,7 @@ def _play(
     for piece in frames_of(dancer, pieces):
         start = dancer.painter.parts.temporal.start(piece[0][0][:, :channels])
         state = {f"state_{name}": value.numpy() for name, value in start.items()}
-        for condition, box in piece:
+        for condition, box, _ in piece:
             drawn, references = condition[:, :channels].numpy(), condition[:, channels:].numpy()
             given = {"condition": drawn, "references": references, "plate": plate, "face": box, **state}
             feed = {name: given[name] for name in names}

@@ -399,21 +399,25 @@ class _Job:
         """From the first frame that is still to be made on: the pictures of all results, and what comes after."""
         first, count = kept.first, kept.frames
         xy = [part.dancer.info.window.to_window(part.moved.xy) for part in parts]
+        cuts = frozenset({*self.options.cuts, *parts[0].poses.cuts})
+        places = [
+            part.dancer.painter.places(points, cuts=cuts) for part, points in zip(parts, xy, strict=True)
+        ]
         drawn = line.run(
             "render",
             zip(
                 *(
-                    part.dancer.painter.draw(points, part.moved.score, start=first)
-                    for part, points in zip(parts, xy, strict=True)
+                    part.dancer.painter.draw(points, part.moved.score, start=first, places=where)
+                    for part, points, where in zip(parts, xy, places, strict=True)
                 ),
                 strict=True,
             ),
         )
         boxes = [
-            part.dancer.painter.face_boxes(points, part.moved.score)
-            for part, points in zip(parts, xy, strict=True)
+            part.dancer.painter.face_boxes(points, part.moved.score, places=where)
+            for part, points, where in zip(parts, xy, places, strict=True)
         ]
-        painted = line.run("paint", self._painted(parts, drawn, boxes, first, kept.past(len(parts))))
+        painted = line.run("paint", self._painted(parts, drawn, boxes, places, first, kept.past(len(parts))))
         sources: Iterator[Image | None]
         if montage is not None and self.video is not None:
             span = self.options.span
@@ -442,6 +446,7 @@ class _Job:
         parts: Sequence[Part],
         drawn: Iterator[tuple[torch.Tensor, ...]],
         boxes: Sequence[NDArray[np.float32]],
+        places: Sequence[NDArray[np.intp] | None],
         first: int,
         past: Sequence[Past],
     ) -> Iterator[tuple[list[Painted], list[Past]]]:
@@ -458,13 +463,16 @@ class _Job:
         seconds = parts[0].poses.seconds
         for number, conditions in enumerate(drawn, first):
             several, now = [], float(seconds[number])
-            for painter, condition, box, history in zip(painters, conditions, boxes, histories, strict=True):
+            for painter, condition, box, where, history in zip(
+                painters, conditions, boxes, places, histories, strict=True
+            ):
                 if number in cuts:
                     history.forget()
                 painted = painter.step(
                     condition,
                     box[number : number + 1],
                     history.recall(now),
+                    place=None if where is None else where[number],
                     observe=self.options.observe,
                 )
                 history.remember(now, painted.state)

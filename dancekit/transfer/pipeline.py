@@ -48,7 +48,16 @@ from dancekit.transfer.options import TransferOptions
 from dancekit.transfer.stages import Pipeline
 from dancekit.types import PoseSequence, get_skeleton
 
-PAINTING_KEYS = ("size", "renderer", "generator", "background", "reference", "temporal", "face")
+PAINTING_KEYS = (
+    "size",
+    "person_height",
+    "renderer",
+    "generator",
+    "background",
+    "reference",
+    "temporal",
+    "face",
+)
 """Recipe keys that the weights depend on: they cannot be overridden for a transfer."""
 
 
@@ -81,6 +90,7 @@ class Dancer:
             device,
             bank=read_references(path, info),
             age=info.age,
+            follow=info.follow,
         )
         self.int8: dict[str, Any] | None = None
         self._device = device

@@ -5,6 +5,7 @@ subject's; a missing joint has score 0 **and** xy NaN; time is integer `pts` wit
 Letters in docstrings: B batch, T time, P person, C channel, H W image, K joint.
 """
 
+from dancekit.types.following import Following
 from dancekit.types.pose import Detections, PoseSequence
 from dancekit.types.skeleton import Skeleton, get_skeleton, skeleton_names
 from dancekit.types.video import Frame, VideoInfo
@@ -12,6 +13,7 @@ from dancekit.types.window import Window
 
 __all__ = [
     "Detections",
+    "Following",
     "Frame",
     "PoseSequence",
     "Skeleton",

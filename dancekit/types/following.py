@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Collection
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -89,6 +89,11 @@ class Following:
             else:
                 place.append(round(goal / self.step) * self.step)
         return place[0], place[1]
+
+    def window(self, canvas: Window, place: NDArray[np.intp] | Place) -> Window:
+        """The part of the frame that the window shows at a place; `canvas` is what it moves over."""
+        left, top = (int(each) * scale for each, scale in zip(place, canvas.scales, strict=True))
+        return replace(canvas, left=canvas.left + left, top=canvas.top + top, size=self.size)
 
     def to_json(self) -> dict[str, Any]:
         """Plain numbers for a header."""

@@ -11,7 +11,7 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
-from dancekit.build import build_painting
+from dancekit.build import build_painting, window_step
 from dancekit.config import load_recipe
 from dancekit.contracts import PoseSpec
 from dancekit.dancer import DancerInfo, component_ids, read_info, read_target, save_dancer
@@ -19,6 +19,7 @@ from dancekit.data.references import make_bank
 from dancekit.data.training_set import TrainingSet
 from dancekit.resources import data_path
 from dancekit.types import Detections, PoseSequence, Window
+from dancekit.types.following import choose_window
 
 DEMO = "zoo/weights/demo.safetensors"
 FRAME = (160, 120)
@@ -52,12 +53,14 @@ def make_dancer(path: Path, *, seed: int = 0, changes: tuple[str, ...] = ()) -> 
         for name, module in parts.networks.items()
         for key, value in module.state_dict().items()
     }
-    window = Window.around(target.xy, size=recipe.size, frame_size=FRAME)
+    step = window_step(recipe, target.skeleton)
+    window, follow = choose_window(target, size=recipe.size, person_height=recipe.person_height, step=step)
     info = DancerInfo(
         recipe=recipe,
         components=component_ids(recipe),
         skeleton=target.skeleton.id,
         window=window,
+        follow=follow,
         rate=Fraction(25),
         licence="CC0-1.0",
     )
