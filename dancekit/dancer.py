@@ -133,12 +133,20 @@ class DancerInfo:
 
     @classmethod
     def from_json(cls, data: Mapping[str, Any]) -> DancerInfo:
-        """The reverse of `to_json`, of any format: what format 1 lacks is empty, its weights are fp16 or fp32."""
+        """The reverse of `to_json`, of any format: what format 1 lacks is empty, its weights are fp16 or fp32.
+
+        Raises:
+            ValueError: Numbers that do not go together.
+        """
+        recipe, window = Recipe.from_json(data["recipe"]), Window.from_json(data["window"])
+        follow = Following.from_json(data["follow"]) if data["format"] > 2 else None
+        if follow is not None and (follow.canvas != window.size or follow.size != recipe.size):
+            raise ValueError("the window that follows does not fit what it moves over")
         return cls(
-            recipe=Recipe.from_json(data["recipe"]),
+            recipe=recipe,
             components=data["components"],
             skeleton=data["skeleton"],
-            window=Window.from_json(data["window"]),
+            window=window,
             rate=Fraction(data["rate"]),
             licence=data["licence"],
             consent=data["consent"],
@@ -147,7 +155,7 @@ class DancerInfo:
             version=data["version"],
             **({key: data[key] for key in _SINCE_2} if data["format"] > 1 else {}),
             format=data["format"],
-            follow=Following.from_json(data["follow"]) if data["format"] > 2 else None,
+            follow=follow,
         )
 
 

@@ -1,7 +1,8 @@
-"""Makes a golden dancer of the format this version writes, and what it paints: `tests/golden/dancers/`.
+"""Makes a golden dancer of the formats this version writes, and what it paints: `tests/golden/dancers/`.
 
     python tools/golden_dancer.py format-2                 # fp16
     python tools/golden_dancer.py format-2-int8 --dtype int8
+    python tools/golden_dancer.py format-3 --follow        # a window that follows the person
 
 Files of older formats stay as they are: they were made by this script of the version that wrote that format, and
 `tests/unit/test_dancer_format.py` loads all of them for ever. Nothing is trained: weights are drawn from a seed.
@@ -22,7 +23,7 @@ from dancekit.config import load_recipe
 from dancekit.critic import save_critic
 from dancekit.dancer import DancerInfo, component_ids, save_dancer
 from dancekit.transfer import Dancer
-from dancekit.types import PoseSequence, Window, get_skeleton
+from dancekit.types import Following, PoseSequence, Window, get_skeleton
 
 FOLDER = Path(__file__).parents[1] / "tests" / "golden" / "dancers"
 CHANGES = (
@@ -37,11 +38,13 @@ CHANGES = (
 FRAMES = 4
 
 
-def poses() -> PoseSequence:
-    """A person drawn by chance, in pixels of the clip."""
+def poses(*, follow: bool) -> PoseSequence:
+    """A person drawn by chance, in pixels of the clip; small, and walking, where the window is to follow."""
     rng = np.random.default_rng(7)
     skeleton = get_skeleton("blazepose_33")
     xy = rng.uniform(16, 112, (1, len(skeleton), 2)) + rng.normal(0, 2, (FRAMES, len(skeleton), 2))
+    if follow:
+        xy = xy / 2 + 16 * np.arange(FRAMES)[:, None, None] * np.array([1, 0])
     score = rng.uniform(0.5, 1, (FRAMES, len(skeleton))).astype(np.float32)
     return PoseSequence(
         xy=xy.astype(np.float32),
@@ -57,10 +60,11 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("name")
     parser.add_argument("--dtype", default="fp16")
+    parser.add_argument("--follow", action="store_true")
     given = parser.parse_args()
     torch.manual_seed(3)
-    recipe = load_recipe("tiny", CHANGES)
-    target = poses()
+    recipe = load_recipe("tiny", (*CHANGES, "person_height=48") if given.follow else CHANGES)
+    target = poses(follow=given.follow)
     parts = build_painting(recipe, target.skeleton)
     networks = {
         f"{name}.{key}": value
@@ -70,11 +74,17 @@ def main() -> None:
     ramp = np.linspace(0, 255, 128)
     plate = np.stack([np.broadcast_to(ramp, (128, 128)), np.broadcast_to(ramp[:, None], (128, 128))] * 2, -1)
     _, png = cv2.imencode(".png", plate[..., :3].astype(np.uint8))
+    window = Window(left=0.0, top=0.0, scale=2.0, size=(64, 64), frame_size=(128, 128))
+    follow = None
+    if given.follow:
+        window = Window.full((128, 128))
+        follow = Following(size=(64, 64), canvas=(128, 128), step=4)
     info = DancerInfo(
         recipe=recipe,
         components=component_ids(recipe),
         skeleton=target.skeleton.id,
-        window=Window(left=0.0, top=0.0, scale=2.0, size=(64, 64), frame_size=(128, 128)),
+        window=window,
+        follow=follow,
         rate=Fraction(25),
         licence="CC0-1.0",
         subject="rendered",

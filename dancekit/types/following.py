@@ -79,15 +79,22 @@ class Following:
             left, top = (each // (2 * self.step) * self.step for each in most)
             return before or (left, top)
         low, high = seen.min(0).astype(np.float64), seen.max(0).astype(np.float64)
-        low[1] -= HEAD_ROOM * (high[1] - low[1])
+        tall = high[1] - low[1]
+        low[1] -= min(
+            HEAD_ROOM * tall, max(self.size[1] - 1 - tall, 0.0)
+        )  # raised arms need the room themselves
         wanted = (low + high + 1) / 2 - np.array(self.size) / 2
         place = []
         for axis in (0, 1):
             goal = min(max(float(wanted[axis]), 0.0), float(most[axis]))
-            if before is not None and abs(goal - before[axis]) <= DEAD * self.step:
-                place.append(before[axis])
-            else:
-                place.append(round(goal / self.step) * self.step)
+            near = round(goal / self.step) * self.step
+            stays = before is not None and abs(goal - before[axis]) <= DEAD * self.step
+            if before is not None and stays:
+                fits = [
+                    low[axis] >= at and high[axis] <= at + self.size[axis] - 1 for at in (before[axis], near)
+                ]
+                near = near if fits == [False, True] else before[axis]
+            place.append(near)
         return place[0], place[1]
 
     def window(self, canvas: Window, place: NDArray[np.intp] | Place) -> Window:

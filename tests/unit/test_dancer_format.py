@@ -30,7 +30,7 @@ from dancekit.weights.header import file_sha256, read_header, read_tensors, writ
 from dancekit.zoo.pack import repack
 
 GOLDEN = Path(__file__).parents[1] / "golden" / "dancers"
-NAMES = ("format-1", "format-2", "format-2-fp32", "format-2-int8")
+NAMES = ("format-1", "format-2", "format-2-fp32", "format-2-int8", "format-3")
 
 
 def changed(source: Path, out: Path, **header: object) -> Path:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from fractions import Fraction
 from pathlib import Path
 
@@ -21,7 +22,7 @@ from dancekit.dancer import read_info
 from dancekit.data.masks import MaskTrack
 from dancekit.data.poses import TrackedClip
 from dancekit.data.training_set import TrainingSet, load, prepare
-from dancekit.errors import DancekitError, IncompatibleParts
+from dancekit.errors import DancekitError, DancerError, IncompatibleParts
 from dancekit.model import Painter
 from dancekit.moving import PLACE, edge_of, inserted, moved_state, part_of
 from dancekit.transfer import Dancer, TransferOptions
@@ -29,6 +30,7 @@ from dancekit.transfer.composite import MattedPerson
 from dancekit.transfer.export import export_dancer
 from dancekit.types import Following, PoseSequence, Window, get_skeleton
 from dancekit.types.following import JOINTED, choose_window, standing_height
+from dancekit.weights.header import read_header, read_tensors, write_safetensors
 
 FOLLOWS = ("person_height=48", "background=plate")
 SIZE = (64, 64)
@@ -113,6 +115,15 @@ def test_it_leaps_at_a_cut() -> None:
     assert np.array_equal(other[3:], FOLLOW.places(xy[3:]))
 
 
+def test_raised_arms_fit_as_long_as_the_body_does() -> None:
+    """A body of 60 rows in a window of 64: the room for hair is given up, and jitter is followed."""
+    xy = np.stack([np.full(40, 80.0), np.linspace(10, 70, 40)], -1)[None]
+    walk = np.concatenate([xy + np.array([0, dy]) for dy in (0, 3, 5, 8, 11, 14)])
+    places = Following(size=SIZE, canvas=(160, 96), step=2).places(walk)
+    seen = walk - places[:, None]
+    assert (seen[..., 1] >= 0).all() and (seen[..., 1] <= 63).all()
+
+
 def test_what_is_no_window_is_refused() -> None:
     for wrong in ({"canvas": (150, 96)}, {"canvas": (32, 96)}, {"step": 0}):
         with pytest.raises(ValueError, match="not a window that can follow"):
@@ -189,6 +200,22 @@ def test_the_file_says_how_it_follows_and_fixed_ones_are_as_before(dancer_file: 
     assert fixed.follow is None
     assert "person_height" not in fixed.recipe.to_json()
     assert "follow" not in fixed.to_json()
+
+
+def test_a_file_whose_window_does_not_fit_its_canvas_is_damaged(dancer_file: Path, tmp_path: Path) -> None:
+    metadata = dict(read_header(dancer_file).metadata)
+    for wrong in ({"canvas": [64, 64]}, {"size": [32, 32]}, {"step": 0}):
+        data = json.loads(metadata["dancekit"])
+        data["follow"] |= wrong
+        changed = {**metadata, "dancekit": json.dumps(data)}
+        out = write_safetensors_copy(dancer_file, tmp_path / "wrong.safetensors", changed)
+        with pytest.raises(DancerError, match="damaged dancekit header"):
+            read_info(out)
+
+
+def write_safetensors_copy(source: Path, out: Path, metadata: dict[str, str]) -> Path:
+    write_safetensors(out, read_tensors(source), metadata)
+    return out
 
 
 def test_painted_pictures_are_put_back_without_a_seam(dancer: Dancer) -> None:
