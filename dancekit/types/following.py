@@ -81,7 +81,7 @@ class Following:
         low, high = seen.min(0).astype(np.float64), seen.max(0).astype(np.float64)
         tall = high[1] - low[1]
         low[1] -= min(
-            HEAD_ROOM * tall, max(self.size[1] - 1 - tall, 0.0)
+            HEAD_ROOM * tall, max(self.size[1] - 1 - self.step - tall, 0.0)
         )  # raised arms need the room themselves
         wanted = (low + high + 1) / 2 - np.array(self.size) / 2
         place = []
