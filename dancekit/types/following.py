@@ -80,9 +80,8 @@ class Following:
             return before or (left, top)
         low, high = seen.min(0).astype(np.float64), seen.max(0).astype(np.float64)
         tall = high[1] - low[1]
-        low[1] -= min(
-            HEAD_ROOM * tall, max(self.size[1] - 1 - self.step - tall, 0.0)
-        )  # raised arms need the room themselves
+        spare = self.size[1] - 1 - self.step - tall  # raised arms need the room themselves
+        low[1] -= min(HEAD_ROOM * tall, max(spare, 0.0))
         wanted = (low + high + 1) / 2 - np.array(self.size) / 2
         place = []
         for axis in (0, 1):
