@@ -87,6 +87,7 @@ def named_dancers(recipe: Recipe) -> list[tuple[str, str]]:
     teachers = [
         (f"losses[{number}].teacher", str(term.params.get("teacher") or ""))
         for number, term in enumerate(recipe.losses)
+        if term.name == "distillation"  # the teacher of the loss `flow` is no dancer
     ]
     return [
         (place, word) for place, word in [*teachers, ("train.start_from", recipe.train.start_from)] if word

@@ -11,7 +11,7 @@ import pytest
 from dancekit.config import load_recipe, recipe_names
 from dancekit.dancer import read_info
 from dancekit.errors import LicenceError, UnknownName
-from dancekit.licences import check_licences, licence_group, needed_weights
+from dancekit.licences import check_licences, licence_group, named_dancers, needed_weights
 from dancekit.registry import list_components, load
 from dancekit.resources import data_path
 from dancekit.training.start import find_start
@@ -128,3 +128,9 @@ def test_a_dancer_of_the_zoo_is_known_by_its_id(tmp_path: Path) -> None:
         find_start("nobody")
     with pytest.raises(UnknownName, match="nobody"):
         teacher_of(load_recipe("tiny", [teacher.replace("demo", "nobody")]))
+
+
+def test_a_teacher_that_is_no_dancer_needs_no_licence() -> None:
+    """`dis` teaches the loss `flow`: a method of OpenCV."""
+    recipe = load_recipe("tiny", ["losses=[{name: flow, params: {teacher: dis}}]", "train.start_from=demo"])
+    assert named_dancers(recipe) == [("train.start_from", "demo")]
