@@ -25,13 +25,12 @@ from dancekit.build import (
     build_training,
 )
 from dancekit.config import Recipe, Stage
-from dancekit.contracts import Augmentation, LossView, MattedBackground, State, WarpingStrategy
+from dancekit.contracts import Augmentation, State
 from dancekit.convolutions import has_winograd, use_winograd
 from dancekit.data.references import ReferenceBank, make_banks
 from dancekit.data.sampling import start_weights
 from dancekit.data.training_set import TrainingSet, scale_down
 from dancekit.errors import DancekitError
-from dancekit.layers import at_least_single
 from dancekit.model import Painter
 from dancekit.training.batch import Batch, draw_clips, make_batch
 from dancekit.training.devices import choose_precision, choose_winograd, compile_generator, save_memory
@@ -41,10 +40,10 @@ from dancekit.training.history_noise import Disturbance, is_idle
 from dancekit.training.plan import ClipPlan, plan_of
 from dancekit.training.pool import ImagePool
 from dancekit.training.prefetch import Prefetcher
-from dancekit.training.regions import region_crops
 from dancekit.training.schedules import rate_factor
 from dancekit.training.step import Critic, Judgement, learn
 from dancekit.training.teacher import Teacher, teacher_of
+from dancekit.training.views import frame_judgement, paint_clips, region_judgements
 
 _LOG = logging.getLogger(__name__)
 
@@ -354,36 +353,7 @@ class TrainingState:
             (B, T, 3, H, W); what losses may know besides, (B, T, ., H, W): `flow` and `share` of a temporal strategy
             that moves images, `matte` of a background that has one; and the state after the last frame.
         """
-        temporal, background = self.painting.temporal, self.painting.background
-        outputs: dict[int, Tensor] = {}
-
-        def generate(condition: Tensor) -> Tensor:
-            seen = None if batch.references is None else batch.references[:, t]
-            if seen is not None:
-                condition = torch.cat([condition, seen.to(condition.dtype)], 1)
-            outputs[t] = at_least_single(self.networks["generator"](condition))
-            if seen is not None:
-                outputs[t] = self.painting.reference.compose(outputs[t], seen)
-            return background.compose(outputs[t], batch.plate)
-
-        images, flows, shares, mattes = [], [], [], []
-        for t in range(batch.conditions.shape[1]):
-            image, state = temporal.step(generate, batch.conditions[:, t], state)
-            if isinstance(temporal, WarpingStrategy) and state is not None:
-                flow, share = temporal.motion(state)
-                flows.append(flow)
-                shares.append(share)
-            if faces:
-                image = self.networks["face"](image, batch.conditions[:, t], batch.boxes[:, t])
-                state = temporal.remember(image, state)
-            if disturb is not None:
-                state = temporal.remember(disturb(image), state)
-            images.append(image)
-            if isinstance(background, MattedBackground):
-                mattes.append(background.matte(outputs[t]))
-        lists = {"flow": flows, "share": shares, "matte": mattes}
-        seen = {name: torch.stack(each, 1) for name, each in lists.items() if each}
-        return torch.stack(images, 1), seen, state
+        return paint_clips(self.painting, self.networks, batch, state, faces=faces, disturb=disturb)
 
     def _disturbance(self, batches: Sequence[Batch]) -> Disturbance | None:
         """History noise for this step; None if there is none."""
@@ -404,7 +374,7 @@ class TrainingState:
             batch, state = self._warmed(batch, disturb)
             fake, seen, _ = self._paint_on(batch, state, disturb=disturb)
             seen |= self.teacher.look(batch) if self.teacher else {}
-            return [self._of_frames(batch, fake, seen)]
+            return [frame_judgement(self.painting, self.training, batch, fake, seen)]
 
         return self._learn(judge, batches, self._learners(self._body), ["discriminator"])
 
@@ -462,7 +432,7 @@ class TrainingState:
         batch, state = self._warmed(batch, disturb, faces=True)
         fake, known, _ = self._paint_on(batch, state, faces=True, disturb=disturb)
         known |= self.teacher.look(batch) if self.teacher else {}
-        judgements = [self._of_frames(batch, fake, known)]
+        judgements = [frame_judgement(self.painting, self.training, batch, fake, known)]
         length = fake.shape[1]
         for t in range(length):
             judgements += self._of_regions(
@@ -470,59 +440,13 @@ class TrainingState:
             )
         return judgements
 
-    def _of_frames(self, batch: Batch, fake: Tensor, seen: dict[str, Tensor]) -> Judgement:
-        temporal = self.painting.temporal
-        plate = batch.plate[:, None].expand_as(batch.real)
-        length = temporal.clip_length - temporal.warm_up
-        view = LossView(
-            fake=fake.flatten(0, 1),
-            real=batch.real.flatten(0, 1),
-            mask=batch.mask.flatten(0, 1),
-            fake_features=[],
-            real_features=[],
-            view_mask=windows(batch.mask, length).amax(1),
-            frames=fake.shape[1],
-            **{name: value.flatten(0, 1) for name, value in seen.items()},
-            plate=plate.flatten(0, 1),
-        )
-        conditions, painted, real = (windows(each, length) for each in (batch.conditions, fake, batch.real))
-        return Judgement(
-            "discriminator",
-            self.training.objective,
-            temporal.view(conditions, painted),
-            temporal.view(conditions, real),
-            view,
-        )
-
     def _of_regions(
         self, fake: Tensor, real: Tensor, conditions: Tensor, boxes: Tensor, weight: float
     ) -> list[Judgement]:
-        """Faces, and hands, of (N, ., H, W) frames with boxes (N, 4) or (N, R, D), as far as there are any."""
-        judgements = []
-        for kind, views in region_crops(self.painting.face, fake, real, conditions, boxes).items():
-            fake_crop, real_crop, pose = views
-            everywhere = torch.ones_like(fake_crop[:, :1])
-            view = LossView(
-                fake=fake_crop,
-                real=real_crop,
-                mask=everywhere,
-                fake_features=[],
-                real_features=[],
-                view_mask=everywhere,
-            )
-            judgements.append(
-                Judgement(
-                    f"{kind}_discriminator",
-                    self.training.face_objective,
-                    torch.cat([pose, fake_crop], 1),
-                    torch.cat([pose, real_crop], 1),
-                    view,
-                    weight=weight,
-                    prefix=f"{kind}_",
-                    last_only=self.recipe.train.compat == "edn",
-                )
-            )
-        return judgements
+        last_only = self.recipe.train.compat == "edn"
+        return region_judgements(
+            self.painting, self.training, fake, real, conditions, boxes, weight, last_only=last_only
+        )
 
     # ---- learning ------------------------------------------------------------------------------------------
 
@@ -567,15 +491,6 @@ class TrainingState:
             for name in painters:
                 self.averages[name].update(self.networks[name])
         return record
-
-
-def windows(clips: Tensor, length: int) -> Tensor:
-    """All `length` frames that follow each other: (B, T, ...) to (B * (T - length + 1), length, ...)."""
-    if clips.shape[1] == length:
-        return clips
-    return torch.stack([clips[:, at : at + length] for at in range(clips.shape[1] - length + 1)], 1).flatten(
-        0, 1
-    )
 
 
 def stage_lengths(recipe: Recipe) -> list[int]:

@@ -24,7 +24,8 @@ from dancekit.training.history_noise import Disturbance, blur, is_idle, shift
 from dancekit.training.plan import ClipPlan
 from dancekit.training.pool import ImagePool
 from dancekit.training.preview import preview
-from dancekit.training.state import TrainingState, windows
+from dancekit.training.state import TrainingState
+from dancekit.training.views import windows
 from dancekit.types import get_skeleton
 
 SKELETON = get_skeleton("blazepose_33")
