@@ -197,6 +197,8 @@ class TrainConfig(_Model):
             0 for none. (Window and clean plate are measured on the whole clip.)
         rare: How much more often clips in rare poses are drawn: 0 all alike, 1 by how rare the poses are, at most
             `data.sampling.MOST_OFTEN` times as often as the usual ones.
+        hard: How much more often clips are drawn that are painted badly so far: 0 all alike, 1 by their running error
+            in the person's mask, at most `data.sampling.MOST_OFTEN` times as often as the usual ones.
         start_from: A run folder, a dancer file or an id of the zoo to begin with: every tensor of equal name and
             shape is taken, from a global generator into a local one, say. Empty for random weights.
         precision: `fp32`; `bf16` runs the networks in bfloat16 (weights, losses and optimizers stay in single
@@ -231,6 +233,7 @@ class TrainConfig(_Model):
     compat: Literal["none", "edn"] = "none"
     hold_out: Annotated[float, Field(ge=0, le=0.9)] = 0.0
     rare: Share = 0.0
+    hard: Share = 0.0
     start_from: str = ""
     precision: Literal["fp32", "bf16", "auto"] = "fp32"
     winograd: Literal["off", "on", "auto"] = "auto"
@@ -447,7 +450,7 @@ class Recipe(_Model):
 
 def _forget_new_keys(train: dict[str, Any]) -> None:
     """Recipes that say nothing of a key keep the hash that they had before there was such a key."""
-    later = {"strides": [1], "history_noise": HistoryNoise().model_dump(mode="json")}
+    later = {"hard": 0.0, "strides": [1], "history_noise": HistoryNoise().model_dump(mode="json")}
     for key, value in later.items():
         if train[key] == value:
             del train[key]

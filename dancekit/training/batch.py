@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass
-from typing import cast
+from typing import Any, cast
 
 import numpy as np
 import torch
@@ -72,23 +72,63 @@ def draw_clips(
         step: Number of the step.
         wanted: Only these of them, by number; they are the same as in all of them.
     """
+    clips = []
+    for number, each in enumerate(
+        draw_places(augmentations, plan, starts=starts, batch=batch, seed=seed, step=step)
+    ):
+        if wanted is not None and number not in wanted:
+            continue
+        clip = data.clip(each.start, each.length, stride=each.stride, size=plan.size)
+        for augmentation, parameters in zip(augmentations, each.parameters, strict=True):
+            clip = augmentation.apply(clip, parameters)
+        clips.append(clip)
+    return clips
+
+
+@dataclass(frozen=True, eq=False)
+class Drawn:
+    """A clip before it is cut out.
+
+    Attributes:
+        start: Its first frame.
+        length: How many it has.
+        stride: Frames of the video from one to the next.
+        parameters: Of each augmentation.
+    """
+
+    start: int
+    length: int
+    stride: int
+    parameters: Sequence[Mapping[str, Any]]
+
+    @property
+    def frames(self) -> NDArray[np.intp]:
+        """Their numbers."""
+        return np.arange(self.length) * self.stride + self.start
+
+
+def draw_places(
+    augmentations: Sequence[Augmentation],
+    plan: ClipPlan,
+    *,
+    starts: Callable[[int], tuple[NDArray[np.intp], NDArray[np.float64] | None]],
+    batch: int,
+    seed: int,
+    step: int,
+) -> list[Drawn]:
+    """All draws of a step; arguments as of `draw_clips`."""
     rng = np.random.default_rng([seed, step])
     length = plan.before(step) + plan.frames
-    clips = []
-    for number in range(batch):
+    found = []
+    for _ in range(batch):
         stride = (
             plan.strides[int(rng.integers(len(plan.strides)))] if len(plan.strides) > 1 else plan.strides[0]
         )
         possible, weights = starts((length - 1) * stride + 1)
         place = rng.integers(len(possible)) if weights is None else rng.choice(len(possible), p=weights)
         drawn = [augmentation.draw(rng, plan.size) for augmentation in augmentations]
-        if wanted is not None and number not in wanted:
-            continue
-        clip = data.clip(int(possible[place]), length, stride=stride, size=plan.size)
-        for augmentation, parameters in zip(augmentations, drawn, strict=True):
-            clip = augmentation.apply(clip, parameters)
-        clips.append(clip)
-    return clips
+        found.append(Drawn(int(possible[place]), length, stride, drawn))
+    return found
 
 
 def make_batch(

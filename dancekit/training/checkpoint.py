@@ -22,6 +22,10 @@ BEST = "best.json"
 """Which checkpoint is the best one: {"step": ..., "score": ...}."""
 
 
+HARD = "hard.safetensors"
+"""The running errors of frames, of a recipe with `train.hard`."""
+
+
 class CannotSave(DancekitError):
     """A checkpoint that could not be written; the ones before it are as they were."""
 
@@ -52,6 +56,8 @@ def save_checkpoint(folder: Path, state: TrainingState, *, score: float | None =
         for name, pool in state.pools.items():
             if pool.images:
                 write_safetensors(part / f"{name}.pool.safetensors", pool.state(), {"format": "pt"})
+        if state.hard is not None:
+            write_safetensors(part / HARD, state.hard.state(), {"format": "pt"})
         facts: dict[str, Any] = {
             "step": state.step,
             "winograd": state.winograd,
@@ -134,6 +140,8 @@ def load_checkpoint(path: Path, state: TrainingState) -> None:
     for name, pool in state.pools.items():
         if (saved := path / f"{name}.pool.safetensors").exists():
             pool.load(read_tensors(saved), state.device)
+    if state.hard is not None:
+        state.hard.load(read_tensors(path / HARD))
     state.step = int(facts["step"])
     state.use_winograd(bool(facts.get("winograd", False)))  # as it began, whatever is faster today
 

@@ -152,6 +152,12 @@ class Processes:
         names = dict.fromkeys(name for each in found for name in each)
         return {name: sum(each.get(name, 0.0) for each in found) / self.count for name in names}
 
+    def together(self, values: dict[int, float]) -> dict[int, float]:
+        """What every process knows of its own numbers, in all of them."""
+        if self.count == 1:
+            return values
+        return {number: value for each in self._gather(values) for number, value in each.items()}
+
     def average_gradients(self, optimizers: Iterable[torch.optim.Optimizer]) -> None:
         """Replace the gradients of all weights by their mean over the processes.
 

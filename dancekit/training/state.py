@@ -32,10 +32,11 @@ from dancekit.data.sampling import start_weights
 from dancekit.data.training_set import TrainingSet, scale_down
 from dancekit.errors import DancekitError
 from dancekit.model import Painter
-from dancekit.training.batch import Batch, draw_clips, make_batch
+from dancekit.training.batch import Batch, draw_clips, draw_places, make_batch
 from dancekit.training.devices import choose_precision, choose_winograd, compile_generator, save_memory
 from dancekit.training.distributed import ALONE, Processes
 from dancekit.training.ema import EMA
+from dancekit.training.hard import HardFrames, clip_errors
 from dancekit.training.history_noise import Disturbance, is_idle
 from dancekit.training.plan import ClipPlan, plan_of
 from dancekit.training.pool import ImagePool
@@ -115,6 +116,9 @@ class TrainingState:
             for stage in recipe.train.stages
             if stage.size is not None and stage.size != recipe.size
         }
+        members = [(first, len(member)) for member, first in data.members()]
+        self.hard = HardFrames(members, recipe.train.hard) if recipe.train.hard else None
+        self._errors: list[Tensor] = []
         self._starts: dict[int, tuple[NDArray[np.intp], NDArray[np.float64] | None]] = {}
         # a clip that is too short for one of the stages is refused now
         self._starts_of(max(self.plan(stage).longest for stage in recipe.train.stages))
@@ -165,6 +169,7 @@ class TrainingState:
         self.processes.same_tensors(each for network in self.networks.values() for each in network.buffers())
         torch.manual_seed(self.recipe.train.seed * 1_000_003 + self.step)
         record = self.learn(stage, *self._batches.get(self.step))
+        self._note_errors()
         self.step += 1
         painter = self.optimizers.get("generator") or next(iter(self.optimizers.values()))
         return record | {"lr": painter.param_groups[0]["lr"]}
@@ -230,7 +235,7 @@ class TrainingState:
             self.data,
             self.augmentations,
             plan,
-            starts=self._starts_of,
+            starts=partial(self._starts_at, step),
             batch=settings.batch * settings.accumulate,
             seed=settings.seed,
             step=step,
@@ -250,6 +255,38 @@ class TrainingState:
             rare = settings.rare
             self._starts[span] = (found, start_weights(self.data, found, span, rare) if rare else None)
         return self._starts[span]
+
+    def _starts_at(self, step: int, span: int) -> tuple[NDArray[np.intp], NDArray[np.float64] | None]:
+        """As `_starts_of`, in that step: what is painted badly by then is drawn more often, if so wished."""
+        found, weights = self._starts_of(span)
+        factors = None if self.hard is None else self.hard.weights(step, found, span)
+        if factors is None:
+            return found, weights
+        weights = factors if weights is None else weights * factors
+        return found, weights / weights.sum()
+
+    def _note_errors(self) -> None:
+        """How badly the clips of this step were painted, of all processes."""
+        measured, self._errors = self._errors, []
+        if self.hard is None:
+            return
+        settings = self.recipe.train
+        own = [number for share in self._shares for number in share]
+        values = torch.cat(measured).tolist() if measured else []
+        errors = self.processes.together(dict(zip(own, values, strict=False)))
+        drawn = draw_places(
+            self.augmentations,
+            self.plan(self.stage()[0]),
+            starts=partial(self._starts_at, self.step),
+            batch=settings.batch * settings.accumulate,
+            seed=settings.seed,
+            step=self.step,
+        )
+        self.hard.note(self.step, {number: (drawn[number].frames, error) for number, error in errors.items()})
+
+    def _measure(self, batch: Batch, fake: Tensor) -> None:
+        if self.hard is not None:
+            self._errors.append(clip_errors(fake, batch.real, batch.mask))
 
     def learn(self, stage: Stage, *batches: Batch) -> dict[str, float]:
         """Paint and learn; `advance` without the drawing of clips and the course of the rates.
@@ -373,6 +410,7 @@ class TrainingState:
         def judge(batch: Batch) -> list[Judgement]:
             batch, state = self._warmed(batch, disturb)
             fake, seen, _ = self._paint_on(batch, state, disturb=disturb)
+            self._measure(batch, fake)
             seen |= self.teacher.look(batch) if self.teacher else {}
             return [frame_judgement(self.painting, self.training, batch, fake, seen)]
 
@@ -431,6 +469,7 @@ class TrainingState:
     def _judge_frames_and_faces(self, batch: Batch, disturb: Disturbance | None) -> list[Judgement]:
         batch, state = self._warmed(batch, disturb, faces=True)
         fake, known, _ = self._paint_on(batch, state, faces=True, disturb=disturb)
+        self._measure(batch, fake)
         known |= self.teacher.look(batch) if self.teacher else {}
         judgements = [frame_judgement(self.painting, self.training, batch, fake, known)]
         length = fake.shape[1]
