@@ -23,6 +23,8 @@ from dancekit.data.masks import MaskTrack
 from dancekit.data.poses import TrackedClip
 from dancekit.data.training_set import TrainingSet, load, prepare
 from dancekit.errors import DancekitError, DancerError, IncompatibleParts
+from dancekit.evaluate.dancers import Inputs, evaluate_dancer
+from dancekit.evaluate.protocols import Loop, load_protocol
 from dancekit.model import Painter
 from dancekit.moving import PLACE, edge_of, inserted, moved_state, part_of
 from dancekit.transfer import Dancer, TransferOptions
@@ -353,6 +355,16 @@ def test_a_stopped_transfer_goes_on_to_the_same_pictures(
     assert np.array_equal(again, whole)
     plain = np.stack(list(dancer.paint(poses.replace(xy=poses.xy + across))))
     assert plain.shape[1:3] == dancer.info.window.size[::-1]
+
+
+def test_a_dance_that_is_evaluated_is_seen_on_the_whole_canvas(dancer_file: Path, tmp_path: Path) -> None:
+    """The drift protocol: no frame of it is true, so everything is of the dancer's own making."""
+    dance(FRAME)[:30].save(tmp_path / "dance.npz")
+    protocol = load_protocol("drift").model_copy(update={"loop": Loop(seconds=3, period=0.8, hold=1)})
+    files = Inputs(dancer=dancer_file, clip=tmp_path / "dance.npz", overrides=("normalizer=identity",))
+    result = evaluate_dancer(files, protocol, device="cpu")
+    assert result.size == read_info(dancer_file).window.size
+    assert all(np.isfinite(each.value) for each in result.variants[0].scores)
 
 
 def test_what_cannot_follow_is_refused_in_a_line(dancer: Dancer, tmp_path: Path) -> None:
