@@ -115,6 +115,7 @@ def choose_composer(
         matrix=matrix,
         inner=inner,
         size=size,
+        side=None if dancer.info.follow is None else min(dancer.info.follow.size),
         name=background,
         digest="" if behind is None else hashlib.sha256(behind.tobytes()).hexdigest(),
     )

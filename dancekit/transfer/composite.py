@@ -55,13 +55,23 @@ class Composer(Protocol):
         ...
 
 
-def solid(matte: Image) -> NDArray[np.float32]:
-    """(h, w) uint8 matte to the person's cover in [0, 1]: see `GHOST`."""
+def solid(matte: Image, side: int | None = None) -> NDArray[np.float32]:
+    """(h, w) uint8 matte to the person's cover in [0, 1]: see `GHOST`.
+
+    Args:
+        matte: Of a window, or of a part of what it moves over.
+        side: The window's shorter side; None: the matte's.
+    """
     share = matte.astype(np.float32) * np.float32(1 / 255)
-    reach = 2 * max(2, round(REACH * min(matte.shape) / 2)) + 1
+    reach = _reach(min(matte.shape) if side is None else side)
     peak = cv2.dilate(cv2.blur(share, (3, 3)), np.ones((reach, reach), np.uint8))
     trust = np.clip((peak - GHOST) / (SOLID - GHOST), 0, 1)
     return np.asarray(np.clip((share - EMPTY) / (1 - EMPTY) / (1 + trust * (peak - 1)), 0, 1), np.float32)
+
+
+def _reach(side: int) -> int:
+    """Pixels, odd."""
+    return 2 * max(2, round(REACH * side / 2)) + 1
 
 
 @dataclass(frozen=True)
@@ -162,6 +172,7 @@ class MattedPerson:
         background: (H, W, 3) uint8; None: transparent, and the pictures have a fourth channel.
         matrix: (2, 3) from pixels of the target's frame to those of the background.
         size: (W, H) of the pictures.
+        side: Shorter side of the window that moves over `window`; None: it does not move.
         name: Of the background, for `settings`.
         digest: Of its content.
     """
@@ -175,6 +186,7 @@ class MattedPerson:
         matrix: Matrix,
         inner: tuple[int, int],
         size: tuple[int, int] | None = None,
+        side: int | None = None,
         name: str = "",
         digest: str = "",
     ) -> None:
@@ -187,23 +199,28 @@ class MattedPerson:
         self._matrix = _compose(fit.matrix, _compose(matrix, to_frame))
         self._inside = _extent(fit, self._matrix, window)
         self._background = None if background is None else fit(background)
-        self._name, self._digest = name, digest
+        self._side, self._name, self._digest = side, name, digest
 
     def __call__(self, painted: Image, matte: Image | None) -> Image:
         """Composite."""
         assert matte is not None
-        layer = self._person(painted, matte)
+        part = self._occupied(matte)
+        layer = self._person(painted, matte, part)
+        to_picture = self._matrix
+        if part[0].start or part[1].start:
+            corner = np.array([[1.0, 0, part[1].start], [0, 1, part[0].start]])
+            to_picture = _compose(self._matrix, corner)
         result = (
             np.zeros((self.size[1], self.size[0], 4), np.uint8)
             if self._background is None
             else self._background.copy()
         )
-        box = self._box(layer[..., 3])
+        box = self._box(layer[..., 3], to_picture)
         if box is None:
             return result
         left, top, right, bottom = box
         place = np.s_[top:bottom, left:right]
-        matrix = self._matrix - np.array([[0, 0, left], [0, 0, top]])
+        matrix = to_picture - np.array([[0, 0, left], [0, 0, top]])
         scale = float(np.sqrt(abs(np.linalg.det(self._matrix[:, :2]))))
         if scale < 1:  # what the coarser grid cannot hold has to go first
             layer = cv2.GaussianBlur(layer, (0, 0), 0.45 * float(np.sqrt(max(1 / scale**2 - 1, 1e-6))))
@@ -225,20 +242,34 @@ class MattedPerson:
             result[place] = cv2.add(person, behind)
         return result
 
-    def _person(self, painted: Image, matte: Image) -> NDArray[np.int16]:
-        """(h, w, 4): the person's colours times its cover, and the cover, 255 = the person."""
-        cover = solid(matte)[..., None]
-        # what is left of the image without the plate's share; a larger cover than the matte leaves more
-        person = np.clip(painted - (1 - cover) * self._plate, 0, 255) * (cover > 0)
-        return np.asarray(np.rint(np.concatenate([person, 255 * cover], 2) * self._edge), np.int16)
+    def _occupied(self, matte: Image) -> tuple[slice, slice]:
+        """Rows and columns that can be looked at alone: all of a window; where it moves, what is around the person."""
+        height, width = matte.shape
+        if self._side is None:
+            return slice(0, height), slice(0, width)
+        rows, columns = np.flatnonzero(matte.any(1)), np.flatnonzero(matte.any(0))
+        if not len(rows):
+            return slice(0, 1), slice(0, 1)
+        around = _reach(self._side)
+        return (
+            slice(max(0, int(rows[0]) - around), min(height, int(rows[-1]) + 1 + around)),
+            slice(max(0, int(columns[0]) - around), min(width, int(columns[-1]) + 1 + around)),
+        )
 
-    def _box(self, cover: NDArray[np.int16]) -> tuple[int, int, int, int] | None:
+    def _person(self, painted: Image, matte: Image, part: tuple[slice, slice]) -> NDArray[np.int16]:
+        """(h, w, 4): the person's colours times its cover, and the cover, 255 = the person."""
+        cover = solid(matte[part], self._side)[..., None]
+        # what is left of the image without the plate's share; a larger cover than the matte leaves more
+        person = np.clip(painted[part] - (1 - cover) * self._plate[part], 0, 255) * (cover > 0)
+        return np.asarray(np.rint(np.concatenate([person, 255 * cover], 2) * self._edge[part]), np.int16)
+
+    def _box(self, cover: NDArray[np.int16], to_picture: Matrix) -> tuple[int, int, int, int] | None:
         """left, top, right, bottom of the person in the result; None where there is nobody."""
         rows, columns = np.flatnonzero(cover.any(1)), np.flatnonzero(cover.any(0))
         if not len(rows):
             return None
         corners = np.array([[columns[0] - 2, rows[0] - 2, 1], [columns[-1] + 2, rows[-1] + 2, 1]])
-        (left, top), (right, bottom) = corners @ self._matrix.T
+        (left, top), (right, bottom) = corners @ to_picture.T
         low, high = self._inside
         left, top = max(int(np.floor(left)), low[0]), max(int(np.floor(top)), low[1])
         right, bottom = min(int(np.ceil(right)) + 1, high[0]), min(int(np.ceil(bottom)) + 1, high[1])

@@ -234,6 +234,7 @@ def test_painted_pictures_are_put_back_without_a_seam(dancer: Dancer) -> None:
         dancer.plate,
         matrix=np.array([[1.0, 0, 0], [0, 1, 0]]),
         inner=window.frame_size,
+        side=64,
     )
     xy = window.to_window(dancer.target.xy[:1])
     assert painter.follow is not None
@@ -261,6 +262,24 @@ def test_painted_pictures_are_put_back_without_a_seam(dancer: Dancer) -> None:
     assert off.mean() > 0.7
     assert np.array_equal(shown[0][off], dancer.plate[off])
     assert np.abs(shown[0].astype(int) - dancer.plate)[frame == 1].mean() > 5
+
+
+def test_the_person_alone_is_worked_on_and_the_picture_is_the_same() -> None:
+    """Oracle: the same composite, looking at all of the canvas; and nobody is the background."""
+    window = Window(left=-3.0, top=2.0, scale=0.7, size=(160, 96), frame_size=(120, 80))
+    rng = np.random.default_rng(1)
+    plate, background = texture((160, 96), 1), texture((120, 80), 2)
+    matte = np.zeros((96, 160), np.uint8)
+    cv2.ellipse(matte, (100, 50), (9, 22), 0, 0, 360, 230, -1)
+    matte = cv2.GaussianBlur(matte, (0, 0), 1.5)
+    painted = np.clip(plate + rng.normal(0, 30, plate.shape) * (matte > 0)[..., None], 0, 255).astype(
+        np.uint8
+    )
+    options = {"matrix": np.array([[1.0, 0, 0], [0, 1, 0]]), "inner": (120, 80)}
+    whole, part = (MattedPerson(window, plate, background, side=side, **options) for side in (None, 96))
+    assert np.abs(whole(painted, matte).astype(int) - part(painted, matte)).max() <= 1
+    assert np.abs(whole(painted, matte).astype(int) - background).max() > 20
+    assert np.array_equal(part(plate, np.zeros_like(matte)), background)
 
 
 def test_who_reaches_beyond_the_window_fades_out() -> None:
