@@ -102,7 +102,9 @@ def check(
     with show_progress(terminal) as display:
         found = track_person(target, backend, settings.pose, person=person, progress=display)
         raw = found.steady_poses
-        report = check_target(info, found.poses, settings.size, camera=found.camera)
+        report = check_target(
+            info, found.poses, settings.size, person_height=settings.person_height, camera=found.camera
+        )
         told = _tell_target(terminal, target, report)
         if source is not None:
             dance = _poses_of(source, backend, settings, display, for_person)

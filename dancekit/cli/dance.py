@@ -184,7 +184,9 @@ def _check_clips(
     ]
     reports = (
         check_source(clips[0], found[0].poses, camera=found[0].camera),
-        check_target(clips[1], found[1].poses, recipe.size, camera=found[1].camera),
+        check_target(
+            clips[1], found[1].poses, recipe.size, person_height=recipe.person_height, camera=found[1].camera
+        ),
     )
     source, target = (apply_filters(each.steady_poses, build_filters(recipe)) for each in found)
     normalizer = build_normalizer(recipe.normalizer)

@@ -13,7 +13,8 @@ from numpy.typing import NDArray
 
 from dancekit.data.body import body_measures
 from dancekit.data.camera import LARGE, CameraMotion
-from dancekit.types import PoseSequence, VideoInfo, Window
+from dancekit.types import PoseSequence, VideoInfo
+from dancekit.types.following import choose_window
 from dancekit.video import read_frames
 
 SHORTEST_TARGET = 20.0
@@ -84,7 +85,12 @@ def check_source(info: VideoInfo, poses: PoseSequence, *, camera: CameraMotion |
 
 
 def check_target(
-    info: VideoInfo, poses: PoseSequence, size: tuple[int, int], *, camera: CameraMotion | None = None
+    info: VideoInfo,
+    poses: PoseSequence,
+    size: tuple[int, int],
+    *,
+    person_height: int = 0,
+    camera: CameraMotion | None = None,
 ) -> ClipReport:
     """Look at the clip that a dancer is to be trained on; up to a minute of it is read for the camera.
 
@@ -92,6 +98,7 @@ def check_target(
         info: From `probe`.
         poses: As found, unfiltered.
         size: (W, H) of the window that will be painted.
+        person_height: Of the recipe.
         camera: What the camera does, if that was measured.
 
     Raises:
@@ -104,9 +111,8 @@ def check_target(
             f"the target is {seconds:.0f} s long: what it does not do in that time cannot be learnt "
             f"({SHORTEST_TARGET:.0f} s at least, some minutes are better)"
         )
-    measures["enlargement"] = enlargement = (
-        1 / Window.around(poses.xy, size=size, frame_size=poses.size).scale
-    )
+    window, _ = choose_window(poses, size=size, person_height=person_height, step=1)
+    measures["enlargement"] = enlargement = 1 / window.scale
     if enlargement > LARGEST_ENLARGEMENT:
         warnings.append(
             f"the target is small in the picture and is enlarged {enlargement:.1f} times (film from nearer, "

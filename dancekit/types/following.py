@@ -112,14 +112,16 @@ class Following:
 
 
 def standing_height(poses: PoseSequence) -> float:
-    """How tall the person stands, pixels: the median over the frames in which they are upright; 0 if nobody is seen.
+    """How tall the person stands, pixels: the median over the frames in which they are upright.
 
     From the uppermost to the lowest joint, without the arms; upright is more than nine tenths of a high percentile.
+    0 where feet are seen in less than half of the frames with a person: nobody knows.
     """
     body = [n for n, name in enumerate(poses.skeleton.joints) if not any(part in name for part in ARMS)]
-    rows = poses.xy[poses.found][:, body, 1].astype(np.float64)
-    rows = rows[np.isfinite(rows).any(1)]
-    if not len(rows):
+    ankles = [n for n, name in enumerate(poses.skeleton.joints) if name.endswith("ankle")]
+    on_feet = poses.valid[:, ankles].any(1)
+    rows = poses.xy[on_feet][:, body, 1].astype(np.float64)
+    if not len(rows) or 2 * len(rows) < poses.found.sum():
         return 0.0
     extent = np.nanmax(rows, 1) - np.nanmin(rows, 1)
     upright = extent[extent >= 0.9 * np.quantile(extent, 0.95)]

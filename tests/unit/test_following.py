@@ -93,6 +93,17 @@ def test_where_the_fixed_window_is_right_it_stays_to_the_bit() -> None:
     )
 
 
+def test_a_close_up_has_one_window() -> None:
+    """Whose feet are not filmed, their height is not known."""
+    far = standing(np.linspace(60, 580, 50), 60)
+    score = far.score.copy()
+    score[:30, [far.skeleton.index("left_ankle"), far.skeleton.index("right_ankle")]] = 0
+    close = far.replace(score=score)
+    assert standing_height(close) == 0 < standing_height(far)
+    assert choose_window(close, size=(512, 512), person_height=384, step=16)[1] is None
+    assert choose_window(far, size=(512, 512), person_height=384, step=16)[1] is not None
+
+
 def test_jitter_does_not_move_it_and_nothing_later_matters() -> None:
     rng = np.random.default_rng(0)
     walking = standing(np.linspace(60, 580, 100), 40)
