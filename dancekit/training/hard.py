@@ -8,6 +8,7 @@ the beginning of the period before.
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING
 
 import numpy as np
 import torch
@@ -15,6 +16,9 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from dancekit.data.sampling import MOST_OFTEN
+
+if TYPE_CHECKING:
+    from dancekit.data.training_set import TrainingSet
 
 Errors = NDArray[np.float64]
 
@@ -37,6 +41,11 @@ class HardFrames:
         self._members, self._hard = list(members), hard
         self.error: Errors = np.full(sum(length for _, length in self._members), np.nan)
         self._in_effect: dict[int, Errors] = {}  # by period
+
+    @classmethod
+    def of(cls, data: TrainingSet, hard: float) -> HardFrames:
+        """Of everybody in a training set."""
+        return cls([(first, len(member)) for member, first in data.members()], hard)
 
     def note(self, step: int, errors: Mapping[int, tuple[NDArray[np.intp], float]]) -> None:
         """Remember the errors of a step.

@@ -116,8 +116,7 @@ class TrainingState:
             for stage in recipe.train.stages
             if stage.size is not None and stage.size != recipe.size
         }
-        members = [(first, len(member)) for member, first in data.members()]
-        self.hard = HardFrames(members, recipe.train.hard) if recipe.train.hard else None
+        self.hard = HardFrames.of(data, recipe.train.hard) if recipe.train.hard else None
         self._errors: list[Tensor] = []
         self._starts: dict[int, tuple[NDArray[np.intp], NDArray[np.float64] | None]] = {}
         # a clip that is too short for one of the stages is refused now
