@@ -76,7 +76,8 @@ def choose_composer(
 
     Args:
         dancer: Who is painted.
-        background: As on the command line; None: only the window, as it was painted.
+        background: As on the command line; None: only the window, as it was painted; where that follows the person,
+            the target's own picture, as `target`.
         size: (W, H) of the pictures; None: those of the background (a picture is cut to the target's frame).
         source_plate: Gives the source's clean plate and the (2, 3) map from the target's frame to it.
 
@@ -85,7 +86,9 @@ def choose_composer(
     """
     window = dancer.info.window
     if background is None:
-        return WindowView(window, size)
+        if dancer.info.follow is None:
+            return WindowView(window, size)
+        background = "target"
     matted = isinstance(dancer.painter.parts.background, MattedBackground)
     if not matted:
         if background == "target":

@@ -527,7 +527,7 @@ class _Job:
                 "face": info.recipe.face.name,
                 "background": info.recipe.background.name,
                 "shown_before": self.options.background,
-                "full_frame": self.options.background is not None,
+                "full_frame": self.options.background is not None or info.follow is not None,
                 "encoding": _encoding(self.options, part.out),
             },
             "dropped_frames": 0,  # a result with fewer frames than poses is refused when segments are joined

@@ -13,6 +13,7 @@ import pytest
 import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from live_stage import FakeClock, FakeScreen, Seer, film
 from make_dancer import FRAME, Everybody, dance, make_dancer, texture
 
 from dancekit.build import check_parts, window_step
@@ -25,6 +26,8 @@ from dancekit.data.training_set import TrainingSet, load, prepare
 from dancekit.errors import DancekitError, DancerError, IncompatibleParts
 from dancekit.evaluate.dancers import Inputs, evaluate_dancer
 from dancekit.evaluate.protocols import Loop, load_protocol
+from dancekit.live import LiveOptions, run_live
+from dancekit.live.film import FilmSource
 from dancekit.model import Painter
 from dancekit.moving import PLACE, edge_of, inserted, moved_state, part_of
 from dancekit.transfer import Dancer, TransferOptions
@@ -385,6 +388,26 @@ def test_a_stopped_transfer_goes_on_to_the_same_pictures(
     assert np.array_equal(again, whole)
     plain = np.stack(list(dancer.paint(poses.replace(xy=poses.xy + across))))
     assert plain.shape[1:3] == dancer.info.window.size[::-1]
+
+
+def test_a_live_show_is_what_a_transfer_shows(
+    dancer: Dancer, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Oracle: the same poses as a clip. No later frame is needed to know where the window is."""
+    monkeypatch.setattr("dancekit.transfer.pipeline.build_pose", lambda *_: Seer())
+    monkeypatch.setattr("dancekit.live.session.enlarged", lambda picture: picture)
+    monkeypatch.setattr("dancekit.live.session.with_words", lambda picture, *_, **__: picture)
+    over, clock, screen = ("normalizer=identity", "filters=[]"), FakeClock(), FakeScreen()
+    with FilmSource(film(tmp_path / "a.mp4", 20), clock) as source:
+        clock.sleep(3.0)
+        options = LiveOptions(calibrate=0.0, overrides=over, overlap=False, snapshots=tmp_path)
+        run_live(dancer, source, screen=screen, options=options, clock=clock)
+    dance(FRAME)[:20].save(tmp_path / "dance.npz")
+    dancer.transfer(tmp_path / "dance.npz", tmp_path / "out", overrides=over)
+    expected = [cv2.imread(str(path), cv2.IMREAD_COLOR_RGB) for path in sorted((tmp_path / "out").iterdir())]
+    assert len(screen.pictures) == len(expected) == 20
+    assert all(np.array_equal(*pair) for pair in zip(screen.pictures, expected, strict=True))
+    assert expected[0].shape[1::-1] == FRAME
 
 
 def test_a_dance_that_is_evaluated_is_seen_on_the_whole_canvas(dancer_file: Path, tmp_path: Path) -> None:

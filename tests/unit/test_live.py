@@ -131,8 +131,8 @@ def test_nothing_is_dropped_by_who_is_fast_enough(stage: Stage, tmp_path: Path) 
 
 @pytest.mark.parametrize(
     "changes",
-    [(), ("reference={name: nearest, params: {frames: 2, bank: 6}}",), ("person_height=48",)],
-    ids=["plain", "with references", "with a window that follows"],
+    [(), ("reference={name: nearest, params: {frames: 2, bank: 6}}",)],
+    ids=["plain", "with references"],
 )
 def test_where_nothing_is_dropped_the_pictures_are_those_of_a_transfer(
     stage: Stage, tmp_path: Path, changes: tuple[str, ...]
