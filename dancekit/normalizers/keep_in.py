@@ -31,8 +31,8 @@ BESIDE = 0.08
 painted has 0.12, and the body needs its outline.
 """
 
-NOTICED = 0.02
-"""Of the target's height: what leaves the picture by less is not warned of."""
+NOTICED = {"frame": 0.02, "filmed": 0.1}
+"""Of the target's height: what leaves by less is not warned of. A dancer still paints a little beside what was filmed."""
 
 RELEASE = 1.0
 """Seconds (time constant) in which a live shift goes, once it is not needed any more."""
@@ -105,19 +105,37 @@ def with_bounds(
         The same numbers; with `keep_in` (what, `bounds_px`, and `moved_px`: by how much the source's body is
         moved at most, x and y) unless it is `off`.
     """
-    bounds, tall = bounds_of(target, "filmed" if within == "off" else within)
-    shift = shifts(move(fitted, source), bounds)
-    most = np.abs(shift).max(0) if len(shift) else np.zeros(2)
-    pixels = f"{most.max():.0f} pixels"
-    seen = bool(most.max() > NOTICED * tall)
+    moved = move(fitted, source)
     if within == "off":
-        where = WORDS["filmed"]
-        said = f"the dance leaves {where} by up to {pixels}: normalizer.keep_in=filmed keeps it there"
+        said = _leaving(moved, target)
     else:
-        said = f"the dance is moved by up to {pixels} to stay in {WORDS[within]}"
-        inside = {"within": within, "bounds_px": bounds, "moved_px": most.tolist()}
-        fitted = fitted | {"keep_in": inside}
-    return fitted | {"warnings": [*fitted["warnings"], said]} if seen else fitted
+        bounds, tall = bounds_of(target, within)
+        most = _most(shifts(moved, bounds))
+        fitted = fitted | {"keep_in": {"within": within, "bounds_px": bounds, "moved_px": most}}
+        noticed = max(most) > NOTICED["frame"] * tall
+        said = (
+            [f"the dance is moved by up to {max(most):.0f} pixels to stay in {WORDS[within]}"]
+            if noticed
+            else []
+        )
+    return fitted | {"warnings": [*fitted["warnings"], *said]} if said else fitted
+
+
+def _leaving(moved: PoseSequence, target: PoseSequence) -> list[str]:
+    """A sentence on a body that leaves the picture, or else what was filmed of the target, by far."""
+    for within in ("frame", "filmed"):
+        bounds, tall = bounds_of(target, within)
+        most = max(_most(shifts(moved, bounds)))
+        if most > NOTICED[within] * tall:
+            keeps = f"normalizer.keep_in={within} keeps it there"
+            return [f"the dance leaves {WORDS[within]} by up to {most:.0f} pixels: {keeps}"]
+    return []
+
+
+def _most(shift: Array) -> list[float]:
+    """The largest shift, x and y, pixels."""
+    largest: list[float] = np.abs(shift).max(0, initial=0.0).tolist()
+    return largest
 
 
 def kept_in(fitted: Mapping[str, Any], moved: PoseSequence) -> PoseSequence:

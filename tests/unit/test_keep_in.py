@@ -15,7 +15,16 @@ from retargeting_clips import DANCE, EVERY, TARGET, TRAINING, clip, hidden
 from dancekit.config import load_recipe
 from dancekit.live.calibration import FADE, Calibration
 from dancekit.normalizers.affine import Affine
-from dancekit.normalizers.keep_in import REACH, Follower, bounds_of, kept_in, needs, shifted, shifts
+from dancekit.normalizers.keep_in import (
+    REACH,
+    Follower,
+    bounds_of,
+    kept_in,
+    needs,
+    shifted,
+    shifts,
+    with_bounds,
+)
 from dancekit.types import PoseSequence, get_skeleton
 
 NAMES = [name for name in EVERY if name != "identity"]
@@ -65,7 +74,7 @@ def test_who_walks_out_of_the_targets_picture_is_kept_in(name: str) -> None:
     free = EVERY[name]()
     numbers = free.fit(source, target)
     out = np.nanmax(free.apply(numbers, source).xy[..., 0]) - target.size[0]
-    assert any("normalizer.keep_in=filmed" in text for text in numbers["warnings"])
+    assert any("normalizer.keep_in=frame" in text for text in numbers["warnings"])
     kept = EVERY[name](keep_in="frame")
     fitted = json.loads(json.dumps(kept.fit(source, target), allow_nan=False))
     moved = kept.apply(fitted, source)
@@ -132,6 +141,16 @@ def test_a_body_larger_than_the_bounds_is_put_into_their_middle() -> None:
     low, high = needs(walked([100.0, 300.0]), [180.0, 0.0, 200.0, 299.0])
     assert np.array_equal(low[:, 0], high[:, 0])
     assert low[:, 0] == pytest.approx([90.0, -110.0])
+
+
+def test_who_stays_in_the_picture_and_leaves_what_was_filmed_by_far_is_told_of_the_other_option() -> None:
+    target = walked(np.full(60, 120.0))
+    for to, words in ((330, ["normalizer.keep_in=filmed"]), (140, []), (500, ["normalizer.keep_in=frame"])):
+        source = walked(np.linspace(100, to, 60))
+        fitted = with_bounds({"warnings": []}, "off", lambda _, poses: poses, source, target)
+        assert fitted.keys() == {"warnings"}
+        assert [word for text in fitted["warnings"] for word in words if word in text] == words
+        assert len(fitted["warnings"]) == len(words)
 
 
 def test_nobody_is_no_need() -> None:
