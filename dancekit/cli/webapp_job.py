@@ -13,7 +13,6 @@ import threading
 import time
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
-from fractions import Fraction
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -162,14 +161,11 @@ def _dance(settings: Mapping[str, Any], report: Report, *, paint: bool) -> None:
         background=settings["background"] or None,
         person=settings["person"] or None,
         overrides=tuple(settings["overrides"]),
-        duration=None if source.suffix == ".npz" else Fraction(settings["seconds"]),
         force=True,
     )
     options.check()
     recipe = dancer.overridden(list(options.overrides))
-    poses, _ = dancer.find_poses(
-        source, recipe, span=options.span, person=options.person, progress=report
-    )
+    poses, _ = dancer.find_poses(source, recipe, span=options.span, person=options.person, progress=report)
     moved, fitted = dancer.retarget(poses, recipe.normalizer)
     write_png(report.folder / SHEET, draw_sheet((source, poses), (dancer.plate, dancer.target), moved))
     numbers = {"normalizer": {"name": recipe.normalizer.name, "fitted": fitted}}
@@ -206,7 +202,12 @@ def _warnings(made: TransferResult) -> Iterator[str]:
 
 
 def _compare(
-    dancer: Dancer, source: Path, poses: PoseSequence, moved: PoseSequence, made: TransferResult, report: Report
+    dancer: Dancer,
+    source: Path,
+    poses: PoseSequence,
+    moved: PoseSequence,
+    made: TransferResult,
+    report: Report,
 ) -> None:
     """Source, stick figure and result beside each other."""
     from dancekit.transfer.compare import write_side_by_side

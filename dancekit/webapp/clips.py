@@ -85,7 +85,12 @@ class Clips:
         from dancekit.zoo.motions import list_motions
 
         library = [
-            Clip(f"motion:{motion.id}", f"{motion.id}: {motion.summary}", motion.path, motion.frames / motion.rate)
+            Clip(
+                f"motion:{motion.id}",
+                f"{motion.id}: {motion.summary}",
+                motion.path,
+                motion.frames / motion.rate,
+            )
             for motion in list_motions()
         ]
         return [*self._uploads(), _shipped("sample"), *library]

@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import html
 from dataclasses import dataclass
+from functools import lru_cache
 from pathlib import Path
 
 from dancekit.dancer import DancerInfo, read_info
@@ -88,6 +89,14 @@ def _facts(info: DancerInfo) -> list[str]:
 
 def _readable(path: Path) -> bool:
     """Whether it is a dancer: other weights lie in folders as well."""
+    try:
+        return _is_dancer(path, path.stat().st_mtime_ns)
+    except OSError:  # it has just gone
+        return False
+
+
+@lru_cache(maxsize=1024)
+def _is_dancer(path: Path, changed: int) -> bool:
     try:
         read_info(path)
     except DancekitError:

@@ -43,7 +43,7 @@ class Job:
     """One thing to be done.
 
     Attributes:
-        id: Its folder's name; sorts by age.
+        id: Its folder's name.
         kind: What.
         title: For people.
         settings: What was chosen: plain data, checked when it was chosen.
@@ -80,11 +80,11 @@ class JobStore:
         self._lock = threading.RLock()
         self._jobs: dict[str, Job] = {}
         folder.mkdir(parents=True, exist_ok=True)
-        for path in sorted(folder.iterdir()):
-            if ID.fullmatch(path.name) and (job := _read_job(path)):
-                self._jobs[job.id] = job
-                if job.state in ("running", "stopping"):
-                    self.change(job.id, state="stopped")
+        found = [job for path in folder.iterdir() if ID.fullmatch(path.name) and (job := _read_job(path))]
+        for job in sorted(found, key=lambda job: job.created):
+            self._jobs[job.id] = job
+            if job.state in ("running", "stopping"):
+                self.change(job.id, state="stopped")
 
     def add(self, kind: Kind, title: str, settings: Mapping[str, Any]) -> Job:
         """A new job; it waits."""

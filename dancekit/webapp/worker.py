@@ -148,5 +148,7 @@ class Worker:
 
 def _unexplained(code: int) -> str:
     if code == -9:
-        return "the work was ended by the system, most likely because the memory was full; try a smaller recipe"
+        return (
+            "the work was ended by the system, most likely because the memory was full; try a smaller recipe"
+        )
     return f"the work ended without a word (exit code {code}); the job's folder has a log.txt"
