@@ -1,4 +1,4 @@
-"""Whom a dance can be painted as: dancers that ship or were fetched, those of a folder, those that were trained here."""
+"""Whom a dance can be painted as: dancers of the zoo that are here, those of a folder, those that were trained here."""
 
 from __future__ import annotations
 

@@ -239,8 +239,11 @@ def clip_chooser(
 
     known_clips = [chosen, gr.State([])]
 
+    def labels() -> Labels:
+        return [(clip.label, clip.id) for clip in clips()]
+
     def listed(current: str | None, before: Labels) -> list[Update]:
-        known = [(clip.label, clip.id) for clip in clips()]
+        known = labels()
         return [gr.skip()] * 2 if known == before else [_listed(known, current)[0], known]
 
     def take(path: str | None) -> list[Update]:
@@ -250,7 +253,9 @@ def clip_chooser(
             clip = house.clips.take(_uploaded(page, path), getattr(path, "orig_name", "") or Path(path).name)
         except DancekitError as error:
             return [None, message(str(error)), gr.skip(), gr.skip()]
-        return [None, message(f"{clip.label} is ready.", bad=False), *listed(clip.id, [])]
+        known = labels()
+        update = gr.update(choices=known, value=clip.id)
+        return [None, message(f"{clip.label} is ready.", bad=False), update, known]
 
     _on(page.load, lambda current: listed(current, []), [chosen], known_clips)
     _on(lists.tick, listed, known_clips, known_clips)

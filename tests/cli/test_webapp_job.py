@@ -52,7 +52,7 @@ def test_a_dance_is_fitted_painted_and_compared(
     monkeypatch.setattr("dancekit.transfer.resume.SEGMENT", 5)
     monkeypatch.setattr("dancekit.cli.webapp_job.WRITE_EVERY", 0)
     source = clips[0]
-    made, folder = job("look", source, dancer=str(dancer), **DANCE)
+    _, folder = job("look", source, dancer=str(dancer), **DANCE)
     work(folder, never)
     assert outcome(folder) == {"state": "finished"}
     assert {path.name for path in folder.glob("*.???*")} >= {"sheet.png", "fitted.json"}
@@ -62,7 +62,7 @@ def test_a_dance_is_fitted_painted_and_compared(
     assert facts["normalizer"] == numbers["name"] == "global_linear"
     assert set(facts["fitted"]) <= set(numbers["fitted"]) and facts["fitted"]
 
-    made, folder = job("dance", source, dancer=str(dancer), **DANCE)
+    _, folder = job("dance", source, dancer=str(dancer), **DANCE)
     how_far = lambda: json.loads((folder / "progress.json").read_text())  # noqa: E731
     begun = (folder / "progress.json").exists
     work(folder, lambda: begun() and (how_far()["what"], how_far()["done"]) == ("painting", 12))

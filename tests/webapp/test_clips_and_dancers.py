@@ -69,7 +69,7 @@ def test_what_is_no_video_is_refused_and_deleted(
 
 
 def test_a_long_video_is_refused(clips: Clips, tmp_path: Path, root: Path) -> None:
-    with pytest.raises(DancekitError, match="a.mp4 is 0:08 long, 0:06 are allowed"):
+    with pytest.raises(DancekitError, match=r"a\.mp4 is 0:08 long, 0:06 are allowed"):
         clips.take(upload(tmp_path, root / "zoo/samples/source.mp4"), "a.mp4")
 
 

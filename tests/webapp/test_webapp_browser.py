@@ -42,7 +42,7 @@ def app(root: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
             yield address
         finally:
             process.terminate()
-        assert process.wait(60) == 143
+        assert process.wait(240) == 143
     said = (folder / "log").read_text()
     assert said.count("\n") == 1, said
 
@@ -128,8 +128,12 @@ class Page:
 
 
 @pytest.fixture
-def page(browser: Any, app: str) -> Page:
-    return Page(browser, app)
+def page(browser: Any, app: str) -> Iterator[Page]:
+    """The app's page; it logs nothing but what Gradio always does when a stream of events ends."""
+    yield Page(browser, app)
+    logged = [entry["message"] for entry in browser.get_log("browser")]
+    unexpected = [each for each in logged if "Method not implemented." not in each]
+    assert not unexpected, unexpected
 
 
 def test_what_is_no_video_or_too_much_is_refused_with_a_sentence(
@@ -155,6 +159,7 @@ def test_train_leave_come_back_and_dance(page: Page, short_clips: dict[str, Path
     page.tab("Train a dancer")
     page.upload("train", short_clips["target"])
     page.says("train-said", "target.mp4, 0:01 is ready")
+    assert page.value("train-clip") == "target.mp4, 0:01"
     page.choose("recipe", "tiny")
     page.click("train-more")
     page.write("steps", "100000")
@@ -216,16 +221,16 @@ def test_train_leave_come_back_and_dance(page: Page, short_clips: dict[str, Path
 
 
 @pytest.mark.parametrize("scheme", ["light", "dark"])
-@pytest.mark.parametrize("width", [390, 1280])
-def test_nothing_is_wider_than_the_screen(browser: Any, app: str, width: int, scheme: str) -> None:
+def test_nothing_is_wider_than_the_screen(page: Page, scheme: str) -> None:
     features = [{"name": "prefers-color-scheme", "value": scheme}]
-    browser.execute_cdp_cmd("Emulation.setEmulatedMedia", {"features": features})
-    metrics = {"width": width, "height": 844, "deviceScaleFactor": 1, "mobile": width < 500}
-    browser.execute_cdp_cmd("Emulation.setDeviceMetricsOverride", metrics)
-    page = Page(browser, app)
-    for name in ("Dance", "Train a dancer"):
-        page.tab(name)
-        inner, scroll = page.number("[innerWidth, document.documentElement.scrollWidth]")
-        assert scroll <= inner == width
-    dark = page.number("getComputedStyle(document.body).backgroundColor.match(/\\d+/g).slice(0, 3)")
-    assert (max(map(int, dark)) < 60) == (scheme == "dark")
+    page.browser.execute_cdp_cmd("Emulation.setEmulatedMedia", {"features": features})
+    page.open()
+    for width in (390, 1280):
+        metrics = {"width": width, "height": 844, "deviceScaleFactor": 1, "mobile": width < 500}
+        page.browser.execute_cdp_cmd("Emulation.setDeviceMetricsOverride", metrics)
+        for name in ("Dance", "Train a dancer"):
+            page.tab(name)
+            until(lambda width=width: page.number("innerWidth") == width)
+            assert page.number("document.documentElement.scrollWidth") <= width
+    back = page.number("getComputedStyle(document.body).backgroundColor.match(/\\d+/g).slice(0, 3)")
+    assert (max(map(int, back)) < 60) == (scheme == "dark")
