@@ -63,7 +63,7 @@ def webapp(
     the page and come back. Ctrl-C ends the app and stops the running job,
     which can go on when the app is started again.
 
-    Needs the extra: pip install 'dancekit[app]'
+    Needs the extra "app"; without it, the error says how to install it.
 
     Examples:
       dancekit app

@@ -155,7 +155,7 @@ async def _body(receive: Receive) -> str:
     received = b""
     while True:
         part = await receive()
-        received += part.get("body", b"")
+        received += bytes(part.get("body", b""))
         if len(received) > LARGEST_LOGIN:
             return ""
         if not part.get("more_body"):

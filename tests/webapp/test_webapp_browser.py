@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import shutil
 import subprocess
@@ -10,6 +11,8 @@ import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
+from urllib.error import HTTPError
+from urllib.request import Request, urlopen
 
 import pytest
 
@@ -110,9 +113,15 @@ class Page:
         until(lambda: self.all(f"#{name}-upload input[type=file]"))[0].send_keys(str(path))
 
     def choose(self, name: str, words: str) -> None:
-        self.find(f"#{name} input").click()
-        until(lambda: [each.click() or True for each in self.all("[role=option]") if words in each.text])
-        until(lambda: words in self.value(name))
+        def chosen() -> bool:
+            self.find(f"#{name} input").click()  # opens the list as it is now
+            for option in self.all("[role=option]"):
+                if words in option.text:
+                    option.click()
+            self.find("h1").click()  # closes it
+            return words in self.value(name)
+
+        until(chosen)
 
     def write(self, name: str, words: str) -> None:
         field = until(lambda: self.find(f"#{name} input, #{name} textarea"))
@@ -153,6 +162,30 @@ def test_what_is_no_video_or_too_much_is_refused_with_a_sentence(
     until(lambda: "maximum allowed size" in page.find("body").text)
     assert "ships with dancekit" in page.value("dance-clip"), "nothing was added"
     page.browser.get_log("browser")  # that the server answered 413
+
+
+def test_a_path_from_the_browser_is_not_opened(
+    app: str, tmp_path: Path, short_clips: dict[str, Path]
+) -> None:
+    victim = Path(shutil.copy(short_clips["target"], tmp_path / "secret.mp4"))
+    with urlopen(f"{app}config") as answer:
+        config = json.load(answer)
+    (number, *_) = (each["id"] for each in config["dependencies"] if each["targets"][0][1] == "upload")
+    forged = {"path": str(victim), "orig_name": "a.mp4", "meta": {"_type": "gradio.FileData"}}
+    sent = json.dumps({"data": [forged], "fn_index": number, "session_hash": "forged"}).encode()
+    with urlopen(Request(f"{app}gradio_api/queue/join", sent, {"Content-Type": "application/json"})):
+        pass
+    with urlopen(f"{app}gradio_api/queue/data?session_hash=forged") as events:
+        lines = [json.loads(line[5:]) for line in events if line.startswith(b"data:")]
+    (done,) = (each for each in lines if each["msg"] == "process_completed")
+    assert not done["success"] or "no upload" in json.dumps(done["output"])
+    assert "is ready" not in json.dumps(lines)
+    assert victim.read_bytes() == short_clips["target"].read_bytes()
+    for path in (f"gradio_api/file={victim}", "gradio_api/run/take", "media/../jobs"):
+        with pytest.raises(HTTPError) as error:
+            urlopen(f"{app}{path}")
+        assert error.value.code == 404
+        error.value.close()
 
 
 def test_train_leave_come_back_and_dance(page: Page, short_clips: dict[str, Path]) -> None:
