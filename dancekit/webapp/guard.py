@@ -4,11 +4,15 @@ from __future__ import annotations
 
 import hashlib
 import hmac
+import json
 import re
 from collections.abc import Awaitable, Callable, MutableMapping
 from http.cookies import CookieError, SimpleCookie
+from pathlib import Path
 from typing import Any
 from urllib.parse import parse_qs, urlsplit
+
+from dancekit.webapp.payload import only_uploads
 
 Scope = MutableMapping[str, Any]
 Receive = Callable[[], Awaitable[MutableMapping[str, Any]]]
@@ -24,8 +28,8 @@ OPEN = re.compile(
 )
 """Paths that exist. Gradio has more: files by their path, proxies, functions by their name. None of them is needed."""
 
-LOGIN = "/login"
-LARGEST_LOGIN = 4096
+LOGIN, CALL = "/login", "/gradio_api/queue/join"
+LARGEST_LOGIN, LARGEST_CALL = 4096, 1_000_000
 """Bytes."""
 
 HEADERS = (
@@ -58,10 +62,13 @@ class Guard:
         token: Everybody has to know it; empty: nobody is asked.
         hosts: Names this server is called by, without the port; empty: any (the token is what protects then). A page
             of another site whose name was made to lead here is refused by this.
+        uploads: Where Gradio puts uploads: no other file can be named.
     """
 
-    def __init__(self, app: App, *, token: str = "", hosts: frozenset[str] = frozenset()) -> None:
-        self._app, self._token, self._hosts = app, token, hosts
+    def __init__(
+        self, app: App, *, uploads: Path, token: str = "", hosts: frozenset[str] = frozenset()
+    ) -> None:
+        self._app, self._token, self._hosts, self._uploads = app, token, hosts, uploads
         self._proof = hmac.new(token.encode(), b"dancekit app", hashlib.sha256).hexdigest()
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
@@ -81,8 +88,27 @@ class Guard:
             return
         elif not OPEN.fullmatch(scope["path"]):
             await _answer(send, 404, "There is nothing here.")
+        elif scope["path"].rstrip("/") == CALL:
+            await self._call(scope, receive, send)
         else:
             await self._app(scope, receive, _with_headers(send))
+
+    async def _call(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Pass a call of a function on, if it names no files but uploads."""
+        try:
+            data = json.loads(await _body(receive, LARGEST_CALL))
+            whole = json.dumps(only_uploads(data, self._uploads)).encode()
+        except (ValueError, RecursionError):
+            await _answer(send, 403, "This is not what the page sends.")
+            return
+        parts = iter([{"type": "http.request", "body": whole, "more_body": False}])
+
+        async def checked() -> MutableMapping[str, Any]:
+            return next(parts, None) or await receive()
+
+        headers = [pair for pair in scope["headers"] if pair[0].lower() != b"content-length"]
+        length = (b"content-length", str(len(whole)).encode())
+        await self._app({**scope, "headers": [*headers, length]}, checked, _with_headers(send))
 
     async def _known(self, scope: Scope, receive: Receive, send: Send, headers: dict[str, str]) -> bool:
         """Whether the browser has shown the token before; if not, it is answered here."""
@@ -93,7 +119,7 @@ class Guard:
             return False
         given = ""
         if scope["path"] == LOGIN and scope["method"] == "POST":
-            given = _first(await _body(receive), "token")
+            given = _first(await _body(receive, LARGEST_LOGIN), "token")
         elif scope["path"] == "/" and scope["method"] == "GET":
             given = _first(scope["query_string"].decode("latin1"), "token")
         if self._matches(given, self._token):
@@ -150,16 +176,16 @@ def _first(query: str, name: str) -> str:
     return parse_qs(query).get(name, [""])[0]
 
 
-async def _body(receive: Receive) -> str:
-    """What a small form sends."""
+async def _body(receive: Receive, largest: int) -> str:
+    """What was sent; nothing if that is more than it may be."""
     received = b""
     while True:
         part = await receive()
         received += bytes(part.get("body", b""))
-        if len(received) > LARGEST_LOGIN:
+        if len(received) > largest:
             return ""
         if not part.get("more_body"):
-            return received.decode("latin1")
+            return received.decode("utf-8", "replace")
 
 
 async def _answer(

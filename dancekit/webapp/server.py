@@ -179,7 +179,8 @@ def make_app(house: House, *, token: str = "", hosts: frozenset[str] = frozenset
         run_history=False,
         footer_links=[],
     )
-    return Guard(app, token=token, hosts=hosts)
+    page.has_launched = True  # else Gradio does not look where a file lies: the guard does, and so does this
+    return Guard(app, uploads=Path(page.GRADIO_CACHE), token=token, hosts=hosts)
 
 
 def _media(store: JobStore) -> Callable[..., Any]:

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import asyncio
+import json
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -55,15 +57,15 @@ def ask(
 
 
 @pytest.fixture
-def here() -> Guard:
+def here(tmp_path: Path) -> Guard:
     """As on this computer: no token."""
-    return Guard(behind, hosts=HERE)
+    return Guard(behind, uploads=tmp_path / "uploads", hosts=HERE)
 
 
 @pytest.fixture
-def elsewhere() -> Guard:
+def elsewhere(tmp_path: Path) -> Guard:
     """As for others: a token, any name."""
-    return Guard(behind, token=TOKEN)
+    return Guard(behind, uploads=tmp_path / "uploads", token=TOKEN)
 
 
 @pytest.mark.parametrize(
@@ -72,7 +74,7 @@ def elsewhere() -> Guard:
         "/",
         "/config",
         "/assets/index-DiEEvXS6.css",
-        "/gradio_api/queue/join",
+        "/gradio_api/queue/data",
         "/media/20261126-020304-a1b2c3/result.mp4",
     ],
 )
@@ -137,7 +139,7 @@ def test_without_the_token_there_is_only_its_form(elsewhere: Guard) -> None:
         assert ask(elsewhere, path, query=f"token={TOKEN}").code == 401, "only the page itself takes it"
 
 
-def test_the_token_opens_and_is_remembered(elsewhere: Guard) -> None:
+def test_the_token_opens_and_is_remembered(elsewhere: Guard, tmp_path: Path) -> None:
     for answer in (
         ask(elsewhere, query=f"token={TOKEN}"),
         ask(elsewhere, "/login", "POST", body=f"token={TOKEN}"),
@@ -151,6 +153,52 @@ def test_the_token_opens_and_is_remembered(elsewhere: Guard) -> None:
         assert ask(elsewhere, "/gradio_api/file=/etc/passwd", cookie=cookie).code == 404
         assert ask(elsewhere, query=f"token={TOKEN}", cookie=cookie).code == 303
     assert ask(elsewhere, "/config", cookie=f"{cookie}0").code == 401
-    assert ask(Guard(behind, token="another-token"), "/config", cookie=cookie).code == 401
+    assert ask(Guard(behind, uploads=tmp_path, token="another-token"), "/config", cookie=cookie).code == 401
     assert ask(elsewhere, "/config", cookie="\x00;=;").code == 401
     assert ask(elsewhere, "/login", "POST", body="x" * 10_000 + f"&token={TOKEN}").code == 401
+
+
+async def echo(scope: Any, receive: Any, send: Any) -> None:
+    """An app that says what reached it."""
+    body = (await receive())["body"]
+    assert dict(scope["headers"])[b"content-length"] == str(len(body)).encode()
+    await send({"type": "http.response.start", "status": 200, "headers": []})
+    await send({"type": "http.response.body", "body": body})
+
+
+def call(folder: Path, data: Any) -> Any:
+    """What of a call reaches Gradio; the code if it is refused."""
+    text = data if isinstance(data, str) else json.dumps(data)
+    answer = ask(Guard(echo, uploads=folder), "/gradio_api/queue/join", "POST", body=text)
+    return json.loads(answer.body) if answer.code == 200 else answer.code
+
+
+def test_a_call_names_no_files_but_uploads(tmp_path: Path) -> None:
+    folder, secret = tmp_path / "uploads", tmp_path / "secret.mp4"
+    upload = folder / "ab12" / "dance.mp4"
+    upload.parent.mkdir(parents=True)
+    for path in (upload, secret):
+        path.write_bytes(b"x")
+    (folder / "link.mp4").symlink_to(secret)
+    plain = {"data": ["sample", 3, None, True, {"a": ["b"]}], "fn_index": 3, "session_hash": "abc"}
+    assert call(folder, plain) == plain
+
+    def naming(path: Any, **more: Any) -> Any:
+        meta = {"_type": "gradio.FileData"}
+        return {"data": [[{"deep": {"path": path, "meta": meta} | more}]]}
+
+    sent = naming(str(upload), orig_name="dance.mp4", url="http://evil.example", is_stream=True, size=1)
+    assert call(folder, sent) == naming(str(upload), orig_name="dance.mp4"), "nothing else is left of it"
+    wrong = [
+        secret,
+        folder / "link.mp4",
+        folder,
+        folder / "no.mp4",
+        folder / ".." / "secret.mp4",
+        "/etc/passwd",
+    ]
+    for path in (*map(str, wrong), "http://evil.example/a.mp4", "", "a\0b", "x" * 9999, None, 3, ["a"]):
+        assert call(folder, naming(path)) == 403, path
+    assert call(folder, {"data": [{"url": "http://evil.example/a.mp4"}]}) == 403
+    for text in ("", "{", "[" * 100_000, '{"a": "' + "x" * 1_000_000 + '"}'):
+        assert call(folder, text) == 403
