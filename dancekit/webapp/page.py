@@ -2,38 +2,22 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import gradio as gr
 
 from dancekit.errors import DancekitError, UsageError
-from dancekit.webapp.clips import Clip, Clips
-from dancekit.webapp.dancers import Choice, describe, find_choice, list_dancers
-from dancekit.webapp.jobs import Job, JobStore, Kind
+from dancekit.webapp.clips import Clip
+from dancekit.webapp.dancers import describe
+from dancekit.webapp.house import BACKGROUNDS, NORMALIZERS, PEOPLE, RECIPES, House
+from dancekit.webapp.jobs import Job, Kind
 from dancekit.webapp.status import job_label, message, result_key, result_of, status_of
-from dancekit.webapp.worker import Worker
 
 TICK, LISTS = 1.0, 3.0
 """Seconds between two looks at the jobs, and at what there is to choose from."""
-
-BACKGROUNDS = [
-    ("as it is painted: the window around the dancer", ""),
-    ("the dancer's room, whole", "target"),
-    ("the place of the dance", "source"),
-    ("green, to cut it out", "#00b140"),
-]
-PEOPLE = [("the largest", ""), ("the one in the middle", "center")]
-NORMALIZERS = ("global_linear", "affine", "bones", "relative", "identity")
-RECIPES = [
-    ("quick: 256x256, under an hour on a laptop", "quick"),
-    ("standard: 256x256, details copied from filmed frames; an hour", "standard"),
-    ("best: 512x512; a night", "best"),
-    ("tiny: 64x64, seconds; only to try out", "tiny"),
-]
-MOST_STEPS = 1_000_000
 
 CSS = (Path(__file__).with_name("page.css")).read_text(encoding="utf-8")
 
@@ -44,94 +28,6 @@ Update = Any
 
 Labels = list[tuple[str, str]]
 """What is shown of each thing in a list, and its id."""
-
-
-@dataclass(frozen=True)
-class House:
-    """What the page shows and sets to work.
-
-    Attributes:
-        store: The jobs.
-        worker: Works on them.
-        clips: Uploads and what ships.
-        dancers: A folder of the user's own dancers, or None.
-        device: For all work.
-    """
-
-    store: JobStore
-    worker: Worker
-    clips: Clips
-    dancers: Path | None
-    device: str
-
-    def choices(self) -> list[Choice]:
-        """All dancers."""
-        return list_dancers(self.dancers, self.store)
-
-    def find_job(self, identity: str | None) -> Job | None:
-        """The job that is looked at; None if there is none, or it was deleted."""
-        try:
-            return self.store.get(identity)
-        except DancekitError:
-            return None
-
-    def order_dance(
-        self, kind: Kind, clip_id: str, dancer_id: str, background: str, normalizer: str, person: str
-    ) -> Job:
-        """Have a dance looked at or painted. Everything from the browser is one of a few known words.
-
-        Raises:
-            DancekitError: What is wrong with the choice.
-        """
-        clip, dancer = self.clips.find(clip_id), find_choice(dancer_id, self.choices())
-        _known("background", background, [value for _, value in BACKGROUNDS])
-        _known("person", person, [value for _, value in PEOPLE])
-        _known("fit", normalizer, ["", *NORMALIZERS])
-        return self._order(
-            kind,
-            f"{clip.title.partition(':')[0]} as {dancer.label.partition(' (')[0]}",
-            clip,
-            dancer=str(dancer.path),
-            background=background,
-            person=person,
-            overrides=[f"normalizer={normalizer}"] if normalizer else [],
-        )
-
-    def order_training(
-        self, clip_id: str, name: str, recipe: str, steps: float | None, agreed: bool, consent: str
-    ) -> Job:
-        """Have a dancer trained.
-
-        Raises:
-            DancekitError: What is wrong with the choice.
-        """
-        clip = self.clips.find(clip_id)
-        _known("recipe", recipe, [value for _, value in RECIPES])
-        rendered = clip.id == "target"
-        if not (agreed or rendered):
-            raise UsageError(
-                "nobody is made to dance who did not agree", hint="tick the box if this is you, or they did"
-            )
-        if steps is not None and not (steps == int(steps) and 1 <= steps <= MOST_STEPS):
-            raise UsageError(f"{steps:g} steps cannot be trained", hint=f"a whole number up to {MOST_STEPS}")
-        title = name.strip()[:60] or Path(clip.title).stem
-        said = "" if rendered else consent.strip()[:500] or "they are in the video themselves, or agreed"
-        return self._order(
-            "train",
-            title,
-            clip,
-            recipe=recipe,
-            steps=int(steps or 0),
-            person="",
-            consent=said,
-            subject="rendered" if rendered else "person",
-        )
-
-    def _order(self, kind: Kind, title: str, clip: Clip, **settings: Any) -> Job:
-        shared = {"clip": clip.title, "path": str(clip.path), "device": self.device}
-        job = self.store.add(kind, title, shared | settings)
-        self.worker.submit(job)
-        return job
 
 
 def build_page(house: House) -> gr.Blocks:
@@ -246,11 +142,12 @@ def clip_chooser(
         known = labels()
         return [gr.skip()] * 2 if known == before else [_listed(known, current)[0], known]
 
-    def take(path: str | None) -> list[Update]:
-        if path is None:
+    def take(sent: dict[str, Any] | None) -> list[Update]:
+        if sent is None:
             return [gr.skip()] * 4
         try:
-            clip = house.clips.take(_uploaded(page, path), getattr(path, "orig_name", "") or Path(path).name)
+            path = _uploaded(page, sent["path"])
+            clip = house.clips.take(path, str(sent.get("orig_name") or path.name))
         except DancekitError as error:
             return [None, message(str(error)), gr.skip(), gr.skip()]
         known = labels()
@@ -313,11 +210,12 @@ def job_view(
 
         return acted
 
-    def remove(identity: str | None) -> list[Update]:
-        if job := house.find_job(identity):
-            house.store.remove(job.id)
-            return newest()
-        return [gr.skip()] * len(outputs)
+    def remove(identity: str) -> list[Update]:
+        job = house.find_job(identity)  # none: it was not confirmed
+        if job is None or job.active:
+            return [gr.skip()] * len(outputs)
+        house.store.remove(job.id)
+        return newest()
 
     _on(page.load, newest, [], outputs)
     _on(timer.tick, view, [chosen, shown], outputs)
@@ -352,16 +250,41 @@ def _labels(house: House, kinds: tuple[Kind, ...]) -> Labels:
 def _on(
     event: Any, function: Callable[..., Any], inputs: list[Any], outputs: list[Any], js: str | None = None
 ) -> None:
-    """What every event has in common: nothing is drawn over what it changes, and no address is published for it."""
+    """What every event has in common: nothing is drawn over what it changes, and no address is published for it.
+
+    Gradio's own reading of values is off: it knows the lists of choices that a page was sent last, and fails where
+    two answers crossed on their way. Here ids are looked up, and what is no longer there is said in a sentence.
+    """
+
+    def called(*given: Any) -> Any:
+        return function(*(_plain(component, value) for component, value in zip(inputs, given, strict=True)))
+
     event(
-        function,
+        called,
         inputs,
         outputs,
         js=js,
+        preprocess=False,
         show_progress="hidden",
         api_visibility="private",
         concurrency_limit=None,
     )
+
+
+def _plain(component: Any, value: Any) -> Any:
+    """A value of the type that a component has, whatever a browser sends."""
+    match component:
+        case gr.State():
+            return value  # has never left the server
+        case gr.File():
+            return value if isinstance(value, dict) and isinstance(value.get("path"), str) else None
+        case gr.Checkbox():
+            return value is True
+        case gr.Number():
+            real = isinstance(value, int | float) and not isinstance(value, bool) and math.isfinite(value)
+            return value if real else None
+        case _:
+            return value if isinstance(value, str) else ""
 
 
 def _uploaded(page: gr.Blocks, path: str) -> Path:
@@ -375,8 +298,3 @@ def _uploaded(page: gr.Blocks, path: str) -> Path:
     if not (place.is_relative_to(folder) and place.is_file()):
         raise UsageError("this is no upload", hint="choose the file again")
     return place
-
-
-def _known(what: str, value: str, words: Sequence[str]) -> None:
-    if value not in words:
-        raise UsageError(f"{value!r} is no {what}", hint="choose one of the list")

@@ -14,19 +14,17 @@ import sys
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from filelock import FileLock, Timeout
 
 from dancekit.errors import DancekitError, MissingExtra, UsageError
 from dancekit.webapp.clips import Clips, Limits
 from dancekit.webapp.guard import Guard
+from dancekit.webapp.house import House
 from dancekit.webapp.jobs import ID, JobStore
 from dancekit.webapp.status import file_of
 from dancekit.webapp.worker import Worker
-
-if TYPE_CHECKING:
-    from dancekit.webapp.page import House
 
 PROGRAM = (sys.executable, "-P", "-m", "dancekit.cli.webapp_job")
 """What works on a job. `-P`: a file called like a module, in the current folder, is not imported."""
@@ -123,8 +121,6 @@ def serve(options: Options, announce: Callable[[str], None]) -> None:
         worker = stack.enter_context(Worker(store, PROGRAM))
 
         import uvicorn
-
-        from dancekit.webapp.page import House
 
         house = House(store, worker, Clips(folder / "clips", options.limits), options.dancers, options.device)
         app = make_app(house, token=token, hosts=_names(options.host))
