@@ -1,6 +1,6 @@
 """Makes the picture of docs/app.md: starts the web app in an empty folder, uploads a clip, dances it, and looks.
 
-    python tools/app_picture.py                              # docs/images/app.png
+    python tools/app_picture.py                              # docs/images/app.jpg
     python tools/app_picture.py --width 390 --dark --tab "Train a dancer" --out phone.png
 
 Needs the extra `[app]`, selenium and Chromium with its driver. `--folder` keeps the app's folder for the next picture.
@@ -20,6 +20,8 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
+import cv2
+import numpy as np
 from selenium import webdriver
 from selenium.common.exceptions import WebDriverException
 
@@ -114,7 +116,7 @@ def dance(browser: Any, clip: Path) -> None:
 def main() -> None:
     """Take the picture."""
     options = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawTextHelpFormatter)
-    options.add_argument("--out", type=Path, default=ROOT / "docs" / "images" / "app.png")
+    options.add_argument("--out", type=Path, default=ROOT / "docs" / "images" / "app.jpg")
     options.add_argument("--width", type=int, default=1100)
     options.add_argument("--height", type=int, default=0, help="0: the whole page")
     options.add_argument("--dark", action="store_true")
@@ -135,7 +137,8 @@ def main() -> None:
             height = browser.execute_script("return document.body.scrollHeight")
             resize(browser, chosen.width, chosen.height or height)
             time.sleep(1)
-            browser.save_screenshot(str(chosen.out))
+            shot = cv2.imdecode(np.frombuffer(browser.get_screenshot_as_png(), np.uint8), cv2.IMREAD_COLOR)
+            cv2.imwrite(str(chosen.out), shot, [cv2.IMWRITE_JPEG_QUALITY, 85])
     print(f"{chosen.out}: {chosen.out.stat().st_size // 1000} kB")
 
 

@@ -80,7 +80,7 @@ def describe(choice: Choice) -> str:
 def _facts(info: DancerInfo) -> list[str]:
     shown = "nobody real" if info.subject == "rendered" else info.consent and f"consent: {info.consent}"
     return [
-        f"{info.window.size[0]}x{info.window.size[1]} pixels",
+        f"{info.painted_size[0]}x{info.painted_size[1]} pixels",
         f"{info.training.get('steps', '?')} steps",
         f"licence {info.licence or 'not said'}",
         shown or "consent not said",

@@ -22,10 +22,10 @@ BACKGROUNDS = [
 PEOPLE = [("the largest", ""), ("the one in the middle", "center")]
 NORMALIZERS = ("global_linear", "affine", "bones", "relative", "identity")
 RECIPES = [
-    ("quick: 256x256, under an hour on a laptop", "quick"),
-    ("standard: 256x256, details copied from filmed frames; an hour", "standard"),
-    ("best: 512x512; a night", "best"),
-    ("tiny: 64x64, seconds; only to try out", "tiny"),
+    ("quick: 256x256, 40 minutes", "quick"),
+    ("standard: 256x256, an hour", "standard"),
+    ("best: 512x512, a night", "best"),
+    ("tiny: 64x64, only to try out", "tiny"),
 ]
 MOST_STEPS = 1_000_000
 

@@ -246,6 +246,11 @@ def test_train_leave_come_back_and_dance(page: Page, short_clips: dict[str, Path
     assert page.number("document.querySelector('img.sheet').naturalWidth") > 1000
     assert "video" in page.text("dance-result") and "Fitted numbers" in page.text("dance-result")
 
+    # on a phone what is wide scrolls by itself, not the page
+    metrics = {"width": 390, "height": 844, "deviceScaleFactor": 1, "mobile": True}
+    page.browser.execute_cdp_cmd("Emulation.setDeviceMetricsOverride", metrics)
+    until(lambda: page.number("document.documentElement.scrollWidth") <= 390, 20)
+
     # a file as it is downloaded, as the browser would
     size = page.browser.execute_async_script(
         "const done = arguments[0];"
