@@ -199,7 +199,7 @@ def job_view(
     def newest() -> list[Update]:
         jobs = house.store.all(*kinds)
         job = next((job for job in jobs if job.active), jobs[0] if jobs else None)
-        shown = view(job and job.id, "")
+        shown = view(job.id if job else None, "")
         return [gr.update(choices=_labels(house, kinds), value=job and job.id), *shown[1:]]
 
     def act(action: Callable[[Job], None]) -> Callable[[str | None, str], list[Update]]:

@@ -265,10 +265,10 @@ def test_train_leave_come_back_and_dance(page: Page, short_clips: dict[str, Path
 
 
 @pytest.mark.parametrize("scheme", ["light", "dark"])
-def test_nothing_is_wider_than_the_screen(page: Page, scheme: str) -> None:
+def test_nothing_is_wider_than_the_screen(browser: Any, app: str, scheme: str) -> None:
     features = [{"name": "prefers-color-scheme", "value": scheme}]
-    page.browser.execute_cdp_cmd("Emulation.setEmulatedMedia", {"features": features})
-    page.open()
+    browser.execute_cdp_cmd("Emulation.setEmulatedMedia", {"features": features})
+    page = Page(browser, app)
     for width in (390, 1280):
         metrics = {"width": width, "height": 844, "deviceScaleFactor": 1, "mobile": width < 500}
         page.browser.execute_cdp_cmd("Emulation.setDeviceMetricsOverride", metrics)
@@ -278,3 +278,4 @@ def test_nothing_is_wider_than_the_screen(page: Page, scheme: str) -> None:
             assert page.number("document.documentElement.scrollWidth") <= width
     back = page.number("getComputedStyle(document.body).backgroundColor.match(/\\d+/g).slice(0, 3)")
     assert (max(map(int, back)) < 60) == (scheme == "dark")
+    page.check_log()
