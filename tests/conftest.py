@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from chromium import browser, chromium  # noqa: F401
 from parity_count import ParityCount
 from plugin_metadata import register
 from workers import WholeFiles, choose_workers, longest_first

@@ -40,6 +40,9 @@ COMMANDS: dict[str, Lazy] = {
         "dancekit.cli.demo:demo", "Transfer the shipped dance to the shipped dancer, and measure.", _START
     ),
     "dance": Lazy("dancekit.cli.dance:dance", "All in one: TARGET dances what SOURCE dances.", _START),
+    "app": Lazy(
+        "dancekit.cli.webapp:webapp", "All of it in a browser: dance, dancer, video; training.", _START
+    ),
     "train": Lazy("dancekit.cli.train:train", "Train a dancer on a video of the target.", _WORK),
     "run": Lazy(
         "dancekit.cli.run:run", "Train what a recipe says: the form for scripts and clusters.", _WORK

@@ -118,14 +118,14 @@ def report_failure(error: BaseException) -> int:
         import traceback
 
         traceback.print_exception(error)
-    lines, code = _explain(error)
+    lines, code = explain_failure(error)
     for line in lines:
         _print_error(line)
     return code
 
 
-def _explain(error: BaseException) -> tuple[list[str], int]:
-    """Lines without their prefix, and the exit code."""
+def explain_failure(error: BaseException) -> tuple[list[str], int]:
+    """What a failure is to be told in: lines without their prefix, and the exit code."""
     if isinstance(error, RecipeError | CheckpointError):
         return error.problems, error.exit_code
     if isinstance(error, DancekitError):

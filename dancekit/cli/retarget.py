@@ -72,10 +72,10 @@ def retarget(
         check_output(folder / name, force=force, suffixes=(Path(name).suffix,))
 
     from dancekit.build import build_normalizer
-    from dancekit.cli.retarget_sheet import draw_sheet
     from dancekit.config import load_recipe
     from dancekit.data.files import write_png, write_whole
     from dancekit.normalizers.advice import advise
+    from dancekit.transfer.retarget_sheet import draw_sheet
 
     settings = load_recipe(recipe, changes)
     clips: dict[str, PoseSequence] = {}

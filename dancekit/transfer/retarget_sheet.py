@@ -1,4 +1,4 @@
-"""The contact sheet of `dancekit retarget`: source, target, and the source's poses on the target's frames."""
+"""A contact sheet of a retargeting: source, target, and the source's poses on the target's frames."""
 
 from __future__ import annotations
 
@@ -24,13 +24,13 @@ Picture = NDArray[np.uint8]
 
 
 def draw_sheet(
-    source: tuple[Path, PoseSequence], target: tuple[Path, PoseSequence], moved: PoseSequence
+    source: tuple[Path, PoseSequence], target: tuple[Path | Picture, PoseSequence], moved: PoseSequence
 ) -> Picture:
     """Three rows: the source with its poses, the target with theirs, the retargeted poses on the target's frames.
 
     Args:
         source: The video (or the file of poses: then black frames are drawn on) and its poses.
-        target: The same of the target.
+        target: The same of the target; where only a picture of their room is left, that picture, (H, W, 3) uint8.
         moved: The source's poses in the target's frame; same frames as the source's.
 
     Returns:
@@ -57,7 +57,9 @@ def _moments(poses: PoseSequence) -> list[int]:
     return [int(found[int(at)]) for at in np.linspace(0, len(found) - 1, COLUMNS).round()]
 
 
-def _frames(path: Path, poses: PoseSequence, moments: Sequence[int]) -> list[Picture]:
+def _frames(path: Path | Picture, poses: PoseSequence, moments: Sequence[int]) -> list[Picture]:
+    if not isinstance(path, Path):
+        return [path] * len(moments)
     width, height = poses.size
     frames = {at: np.zeros((height, width, 3), np.uint8) for at in moments}
     if path.suffix != ".npz":

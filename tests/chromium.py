@@ -39,4 +39,5 @@ def browser(chromium: Any) -> Iterator[Any]:
     yield chromium
     messages = [entry["message"] for entry in chromium.get_log("browser")]
     # a hint to the test, which reads pixels out of the page's canvases
-    assert [message for message in messages if "willReadFrequently" not in message] == []
+    unexpected = [message for message in messages if "willReadFrequently" not in message]
+    assert not unexpected, unexpected
