@@ -32,7 +32,7 @@ painted has 0.12, and the body needs its outline.
 """
 
 NOTICED = {"frame": 0.02, "filmed": 0.1}
-"""Of the target's height: what leaves by less is not warned of. A dancer paints a little beside what was filmed, too."""
+"""Of the target's height: what leaves by less is not warned of. A dancer paints a little beside what was filmed."""
 
 RELEASE = 1.0
 """Seconds (time constant) in which a live shift goes, once it is not needed any more."""
