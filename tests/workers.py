@@ -37,6 +37,7 @@ HEAVY = (
     *TOGETHER["graphs"],
     "test_contracts.py",
     *TOGETHER["people"],
+    "test_webapp_browser.py",
     "test_plugin_kit.py",
     "test_evaluate.py",
     "test_many_processes.py",
