@@ -58,6 +58,8 @@ NORMALIZERS: dict[str, Callable[[], Normalizer]] = {
     "affine": Affine,
     "relative": Relative,
     "bones": Bones,
+    "bones keep_in=frame": lambda: Bones(keep_in="frame"),
+    "bones keep_in=filmed": lambda: Bones(keep_in="filmed"),
 }
 
 
