@@ -195,7 +195,7 @@ def test_a_picture_covers_the_frame() -> None:
 def fake_dancer(background: object) -> SimpleNamespace:
     return SimpleNamespace(
         path=Path("ava.safetensors"),
-        info=SimpleNamespace(window=WINDOW),
+        info=SimpleNamespace(window=WINDOW, follow=None),
         plate=texture(FRAME),
         painter=SimpleNamespace(parts=SimpleNamespace(background=background)),
     )
