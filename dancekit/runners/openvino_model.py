@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -10,6 +11,17 @@ import torch
 from torch import Tensor, nn
 
 from dancekit.runners.agreement import Forward, checked, like, one_by_one
+
+
+@cache
+def core() -> openvino.Core:
+    """OpenVINO itself, made once and never destroyed.
+
+    Its CPU plugin gives the thread that makes it another stack for signals, and unmaps that when it is destroyed. In
+    another thread it cannot take the stack back: the next Ctrl-C would end the process with a segmentation fault
+    (OpenVINO 2025 and 2026).
+    """
+    return openvino.Core()
 
 
 class OpenVINO:
@@ -45,8 +57,7 @@ class OpenVINO:
 
     def open(self, graph: bytes, network: nn.Module, example: Tensor) -> Forward:
         """A forward pass by an ONNX graph with one input; arguments as of `ONNXRuntime.open`."""
-        core = openvino.Core()
-        model = core.read_model(graph)
+        model = core().read_model(graph)
         model.reshape(list(example.shape))  # fixed sides are a tenth faster
         settings = {
             "INFERENCE_PRECISION_HINT": "f32",
@@ -54,7 +65,7 @@ class OpenVINO:
             "PERFORMANCE_HINT": "LATENCY",
             "ENABLE_CPU_PINNING": False,  # decoder and encoder need a core as well
         }
-        request = core.compile_model(model, "CPU", settings).create_infer_request()
+        request = core().compile_model(model, "CPU", settings).create_infer_request()
         with torch.inference_mode():
             form = network(example)
 

@@ -5,6 +5,9 @@ from __future__ import annotations
 import builtins
 import json
 import logging
+import os
+import subprocess
+import sys
 from pathlib import Path
 
 import numpy as np
@@ -329,3 +332,11 @@ def test_a_stopped_transfer_is_not_gone_on_with_by_another_runner(
         source, out, overrides=["normalizer=identity"], progress=lambda what, done, total: first.append(done)
     )
     assert first[0] == 0
+
+
+def test_signals_are_heard_after_a_runner_has_ended_in_another_thread(root: Path) -> None:
+    """OpenVINO's plugin took the main thread's stack for signals along: Ctrl-C was a segmentation fault."""
+    program = Path(__file__).with_name("openvino_signal.py")
+    env = {**os.environ, "PYTHONPATH": str(root)}
+    done = subprocess.run([sys.executable, program], env=env, capture_output=True, text=True, check=False)
+    assert (done.returncode, done.stdout.split()[-1:]) == (0, ["[2]"]), done.stderr
