@@ -74,7 +74,7 @@ def needed_weights(recipe: Recipe, *, find: Callable[[str], Path] = Path) -> lis
         given = {key: value for key, value in component.params.items() if key in known}
         found += [Needed(place, component.name, file) for file in tell(**given)]
     for place, word in named_dancers(recipe):
-        if (path := Path(word)).is_dir():  # a run: one's own
+        if Path(word).is_dir():  # a run: one's own
             continue
         if (path := find(word)).is_file():
             file = WeightFile(path.name, read_info(path).licence, None, (str(path),))

@@ -141,7 +141,10 @@ def _is_there(clip: Clip, out: Path, *, flow: bool) -> bool:
     }
     if wanted != has:
         other = ", ".join(f"{key} {has[key]}, not {wanted[key]}" for key in wanted if wanted[key] != has[key])
-        raise UsageError(f"{path} was made in another way: {other}", hint="choose another --out, or --force")
+        raise UsageError(
+            f"{path} was made in another way: {other}",
+            hint="choose another --out, or --force without --resume",
+        )
     return True
 
 
