@@ -262,7 +262,7 @@ def test_packaged_local_cached_remote(tmp_path: Path, monkeypatch: pytest.Monkey
     folder = written(tmp_path / "z", entry_data(file={"sources": ["file:toy.safetensors", address]}))
     monkeypatch.setenv("DANCEKIT_ZOO", str(folder))
     zoo = Zoo()
-    assert {entry.id for entry in zoo.entries} == {"blazepose", "demo", "face", "hands", "toy"}
+    assert {entry.id for entry in zoo.entries} == {"anybody", "blazepose", "demo", "face", "hands", "toy"}
     demo = zoo.entry("demo")
     assert find_here(zoo, demo, demo.main) == ("packaged", ROOT / "zoo/weights/demo.safetensors")
     toy = zoo.entry("toy")
