@@ -1,8 +1,8 @@
 """How good a dancer is after so many minutes of training, recipe by recipe, lever by lever, and for the plain loop.
 
-    python benchmarks/quality.py --out OUT [--recipe quick ...] [--plain] [--minutes 10 30 60 120] [--json] [KEY=VALUE]
+    python benchmarks/quality.py --out OUT [--recipe standard ...] [--plain] [--minutes 10 30 60 120] [--json] [KEY=VALUE]
     python benchmarks/quality.py --out OUT --arms quality --minutes 10 30 60
-    python benchmarks/quality.py --out OUT --recipe quick --footage 5 20 40 --minutes 60
+    python benchmarks/quality.py --out OUT --recipe standard --footage 5 20 40 --minutes 60
     python benchmarks/quality.py --out OUT --recipe standard --warm anybody.safetensors --minutes 1 3 10 30
 
 Each run is one training; at every mark it stops, what it has learnt is kept as a dancer and scored, and it goes on.
@@ -428,7 +428,7 @@ def parse(argv: Sequence[str] | None) -> argparse.Namespace:
     )
     parser.add_argument("overrides", nargs="*", metavar="KEY=VALUE", help="for all recipes")
     parser.add_argument("--out", type=Path, required=True)
-    parser.add_argument("--recipe", nargs="+", default=["quick"])
+    parser.add_argument("--recipe", nargs="+", default=["standard"])
     parser.add_argument("--arms", nargs="+", default=[], metavar="MATRIX")
     parser.add_argument(
         "--plain", action="store_true", help="the plain loop, with the first recipe's networks"

@@ -61,7 +61,7 @@ def main() -> None:
 
 def prepared(folder: Path, size: int, work: Path) -> tuple[TrainingSet, tuple[Any, ...]]:
     """The training set; and of the truth the poses in window pixels, the frames and the masks."""
-    recipe = load_recipe("quick", [f"size=[{size},{size}]"])
+    recipe = load_recipe("base", [f"size=[{size},{size}]"])
     backend, filters = build_pose(recipe, "cpu"), build_filters(recipe)
     tracked = track_person(folder / "target_train.mp4", backend, recipe.pose)
     data = prepare(

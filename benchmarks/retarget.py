@@ -9,7 +9,7 @@
 never on an answer; `crossed` fits the source on the folder's other source clips instead of the one that is
 scored. Error: mean over frames and the 17 COCO joints of the distance, in percent of the standing height
 projected at the person's distance; the same from the poses that BlazePose finds in the videos (filters of the
-recipe `quick`). Foot skating is how far the ankle of a planted foot moves from frame to frame, over how far the
+recipe `base`). Foot skating is how far the ankle of a planted foot moves from frame to frame, over how far the
 answer's does (1 = as the truth; a heel that rises before a step moves the ankle of either): `skate` with each
 clip's own contacts, ours being those of the source; `skate_sole` the same of the stiller of toe and heel;
 `skate_both` in frames in which source and answer are planted. The last compares nothing where the two do not step
@@ -183,7 +183,7 @@ def blazepose(video: Path, kept: Path | None) -> PoseSequence:
     from dancekit.config import load_recipe
     from dancekit.data.poses import apply_filters, estimate_poses
 
-    recipe = load_recipe("quick")
+    recipe = load_recipe("base")
     if kept is not None and (file := kept / f"{video.stem}.npz").exists():
         return apply_filters(PoseSequence.load(file), build_filters(recipe))
     return estimate_poses(video, recipe=recipe)

@@ -66,7 +66,7 @@ def main() -> None:
     clip = [frame.rgb for frame in read_frames(data_path("zoo/samples/source.mp4"), stop=args.frames + 1)]
     for name in args.runner:
         for model in ("full", "lite") if "+" not in name else ():
-            recipe = load_recipe("quick", [f"pose.model={model}"])
+            recipe = load_recipe("base", [f"pose.model={model}"])
             people = build_pose(recipe, "cpu", build_runner(name, threads=1)).detect(iter(clip))
             results[f"pose {model} {name}"] = cost(lambda _, people=people: next(people), args.frames)
     print(json.dumps({"threads": 1, "frames": args.frames, "results": results}, indent=1))

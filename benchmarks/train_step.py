@@ -83,7 +83,7 @@ def ours(
         params = {"weights": str(vgg), "normalize": False, **(perceptual or {})}
         losses.append({"name": "perceptual", "weight": 10, "every": every, "params": params})
     recipe = load_recipe(
-        "quick",
+        "base",
         [f"size=[{SIZE},{SIZE}]", "background=painted", "face=none", "train.prefetch=0",
          f"losses={json.dumps(losses)}", *overrides],
     )  # fmt: skip

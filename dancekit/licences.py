@@ -11,6 +11,7 @@ from dancekit import registry
 from dancekit.config import Recipe
 from dancekit.config.schema import Licence
 from dancekit.contracts import WeightFile
+from dancekit.critic import critic_path
 from dancekit.dancer import read_info
 from dancekit.errors import LicenceError
 
@@ -77,8 +78,10 @@ def needed_weights(recipe: Recipe, *, find: Callable[[str], Path] = Path) -> lis
         if Path(word).is_dir():  # a run: one's own
             continue
         if (path := find(word)).is_file():
-            file = WeightFile(path.name, read_info(path).licence, None, (str(path),))
-            found.append(Needed(place, "dancer", file))
+            licence = read_info(path).licence
+            found.append(Needed(place, "dancer", WeightFile(path.name, licence, None, (str(path),))))
+            if place == "train.start_from" and (critic := critic_path(path)).is_file():
+                found.append(Needed(place, "critic", WeightFile(critic.name, licence, None, (str(critic),))))
     return found
 
 

@@ -1,11 +1,14 @@
-"""Makes `zoo/index.json` and its JSON schema, the cards in `zoo/cards/` and the tables of `docs/zoo.md`.
+"""Makes the zoo's two indexes and their JSON schema, the cards beside them and the tables of `docs/zoo.md`.
 
-    python tools/zoo_index.py                                   # from zoo/index.json: schema, cards, tables
+    python tools/zoo_index.py                                   # from the indexes: schema, cards, tables
     python tools/zoo_index.py --networks                        # first the entries of the pose networks again
     python tools/zoo_index.py --demo DIR                        # first the demo's, from its evaluation (docs/evaluate)
-    python tools/zoo_index.py --dancer ID DIR... --title TEXT   # first that of zoo/weights/ID.safetensors
+    python tools/zoo_index.py --dancer ID DIR... --title TEXT   # first that of ID.safetensors in zoo/weights or
+                                                                # zoo/people, wherever it lies
 
-Run it after a change of the index or of a file in `zoo/weights`; `tests/unit/test_zoo_index.py` fails until then.
+`zoo/index.json` is what ships in the wheel, `zoo/people/index.json` is a zoo of its own, which the repository has and
+the wheel has no room for. Run this after a change of an index or of a file of the zoo; `tests/unit/test_zoo_index.py`
+fails until then.
 """
 
 from __future__ import annotations
@@ -20,11 +23,11 @@ from dancekit.dancer import read_info, stored_recipe
 from dancekit.weights.header import file_sha256
 from dancekit.zoo.card import dancers_table, networks_table, write_card
 from dancekit.zoo.entry import entry_of
-from dancekit.zoo.index import Entry, Index, Licences, ZooFile, read_index, schema_text
+from dancekit.zoo.index import FILE, Entry, Index, Licences, ZooFile, read_index, schema_text
 
 ROOT = Path(__file__).parents[1]
 ZOO = ROOT / "zoo"
-INDEX = ZOO / "index.json"
+PEOPLE = ZOO / "people"
 
 NETWORKS = {
     "blazepose": (
@@ -109,44 +112,69 @@ def demo_entry(evaluation: Path) -> Entry:
     return entry.model_copy(update={"files": [file], "measured": measured})
 
 
-def dancer_entry(identity: str, evaluations: Sequence[Path], title: str, limits: str) -> Entry:
-    """A dancer of `zoo/weights`, and the critic beside it; licence and consent stand in the file."""
-    return entry_of(
-        ZOO / "weights" / f"{identity}.safetensors",
-        identity,
+def dancer_entry(path: Path, evaluations: Sequence[Path], title: str, limits: str, use: str) -> Entry:
+    """A dancer, and the critic beside it; licence and consent stand in the file."""
+    entry = entry_of(
+        path,
+        path.stem,
         title=title,
         evaluations=evaluations,
-        sources="package:zoo/weights/{name}",
+        sources="file:{name}" if path.parent == PEOPLE else "package:zoo/weights/{name}",
         limits=limits,
     )
+    return entry.model_copy(update={"use": use}) if use else entry
 
 
-def write_docs(index: Index) -> None:
+def find_dancer_file(identity: str) -> Path:
+    """Where the file of an id lies: in `zoo/people` or `zoo/weights`."""
+    for folder in (PEOPLE, ZOO / "weights"):
+        if (path := folder / f"{identity}.safetensors").exists():
+            return path
+    raise SystemExit(f"{identity}.safetensors is neither in zoo/weights nor in zoo/people")
+
+
+def read_folder(folder: Path) -> Index:
+    """The index of a folder; an empty one if it has none yet."""
+    path = folder / FILE
+    return read_index(path) if path.exists() else Index(entries=[])
+
+
+def file_of(folder: Path, source: str) -> Path:
+    """The file of this repository that a source of an index in `folder` means."""
+    if source.startswith("package:"):
+        return ROOT / source.removeprefix("package:")
+    return folder / source.removeprefix("file:")
+
+
+def write_docs() -> None:
     """Schema, cards, and the tables between their marks in docs/zoo.md."""
     (ZOO / "index.schema.json").write_text(schema_text())
-    for path, text in cards(index).items():
-        path.parent.mkdir(exist_ok=True)
-        path.write_text(text)
+    for folder in (ZOO, PEOPLE):
+        for path, text in cards(folder).items():
+            path.parent.mkdir(exist_ok=True)
+            path.write_text(text)
     page = ROOT / "docs" / "zoo.md"
-    page.write_text(with_tables(page.read_text(), index))
+    page.write_text(with_tables(page.read_text()))
 
 
-def cards(index: Index) -> dict[Path, str]:
-    """Every card by its path."""
+def cards(folder: Path) -> dict[Path, str]:
+    """Every card of a folder's index by its path."""
     found = {}
-    for entry in index.entries:
+    for entry in read_folder(folder).entries:
         recipe = None
         if entry.kind == "dancer":
-            recipe = stored_recipe(ROOT / entry.main.sources[0].removeprefix("package:"))
-        found[ZOO / "cards" / f"{entry.id}.md"] = write_card(entry, recipe)
+            recipe = stored_recipe(file_of(folder, entry.main.sources[0]))
+        found[folder / "cards" / f"{entry.id}.md"] = write_card(entry, recipe)
     return found
 
 
-def with_tables(page: str, index: Index) -> str:
+def with_tables(page: str) -> str:
     """The page with its generated tables renewed."""
+    ours = read_folder(ZOO).entries
     for name, table in (
-        ("dancers", dancers_table(index.entries)),
-        ("networks", networks_table(index.entries)),
+        ("dancers", dancers_table(ours)),
+        ("people", dancers_table(read_folder(PEOPLE).entries)),
+        ("networks", networks_table(ours)),
     ):
         start, end = f"<!-- {name}: tools/zoo_index.py -->", f"<!-- end {name} -->"
         before, _, rest = page.partition(start)
@@ -166,17 +194,26 @@ def main() -> None:
     )
     parser.add_argument("--title", default="", help="of --dancer; its recipe's summary if it is not given")
     parser.add_argument("--limits", default="", help="of --dancer, besides those that every dancer has")
+    parser.add_argument("--use", default="", help="of --dancer: '`COMMAND`: what for', unless it is transfer")
     given = parser.parse_args()
-    index = read_index(INDEX) if INDEX.exists() else Index(entries=[])
-    changed = network_entries() if given.networks else []
-    changed += [demo_entry(given.demo)] if given.demo else []
+    if given.networks:
+        put(ZOO, network_entries())
+    if given.demo:
+        put(ZOO, [demo_entry(given.demo)])
     if given.dancer:
         identity, *folders = given.dancer
-        changed.append(dancer_entry(identity, [Path(each) for each in folders], given.title, given.limits))
-    for entry in changed:
+        path = find_dancer_file(identity)
+        entry = dancer_entry(path, [Path(each) for each in folders], given.title, given.limits, given.use)
+        put(PEOPLE if path.parent == PEOPLE else ZOO, [entry])
+    write_docs()
+
+
+def put(folder: Path, entries: Sequence[Entry]) -> None:
+    """Write these entries into a folder's index, in place of those of the same ids."""
+    index = read_folder(folder)
+    for entry in entries:
         index = index.replaced(entry)
-    INDEX.write_text(index.to_text())
-    write_docs(index)
+    (folder / FILE).write_text(index.to_text())
 
 
 if __name__ == "__main__":

@@ -119,7 +119,7 @@ def train(
       dancekit train --target me.mp4 --out runs/try --resume
       dancekit train --target monday.mp4 --target tuesday.mp4 --out runs/me
       dancekit train --target me.mp4 --range 0:05-1:10 --range 2:00-
-      dancekit train --target me.mp4 --recipe mine.yaml generator.ngf=16
+      dancekit train --target me.mp4 --recipe mine.yaml train.batch=2
       dancekit train --target ann.mp4 --also people/ --out runs/anybody
       dancekit train --target me.mp4 train.start_from=runs/anybody
     """

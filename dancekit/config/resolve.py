@@ -134,7 +134,7 @@ def _checked(tree: Node, problems: list[str]) -> Recipe | None:
     missing = [where for where, path, what in found if what == "is missing" and len(path) == 1]
     if len(missing) > 1:
         problems.append(
-            f"{tree.place}: the keys {', '.join(missing)} are missing; `extends: [quick]` gives them"
+            f"{tree.place}: the keys {', '.join(missing)} are missing; `extends: [base]` gives them"
         )
     for where, path, what in found:
         node, depth = follow(tree, path)

@@ -200,7 +200,7 @@ class TrainConfig(_Model):
         hard: How much more often clips are drawn that are painted badly so far: 0 all alike, 1 by their running error
             in the person's mask, at most `data.sampling.MOST_OFTEN` times as often as the usual ones.
         start_from: A run folder, a dancer file or an id of the zoo to begin with: every tensor of equal name and
-            shape is taken, from a global generator into a local one, say. Empty for random weights.
+            shape is taken, from a global generator into a local one, say. `none` (or empty) for random weights.
         precision: `fp32`; `bf16` runs the networks in bfloat16 (weights, losses and optimizers stay in single
             precision); `auto` takes bf16 where the device has units for it. Without them bf16 is slower.
         winograd: On a CPU, 3x3 convolutions by Winograd's algorithm, which rounds a little more: `auto` where it is
@@ -248,6 +248,11 @@ class TrainConfig(_Model):
     stages: Annotated[list[Stage], Field(min_length=1)] = [
         Stage(name="body", share=1.0, modules=["generator"])
     ]
+
+    @field_validator("start_from")
+    @classmethod
+    def _none_is_nothing(cls, value: str) -> str:
+        return "" if value == "none" else value
 
     @field_validator("strides")
     @classmethod

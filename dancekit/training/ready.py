@@ -29,7 +29,7 @@ from dancekit.training.distributed import Processes
 from dancekit.training.given import check_camera, check_given
 from dancekit.training.lock import RunLock
 from dancekit.training.run import Run, check_run, empty, open_run, run_inputs
-from dancekit.training.start import check_start
+from dancekit.training.start import check_fit, check_start
 from dancekit.training.teacher import teacher_of
 from dancekit.training.tensorboard import check_tensorboard
 from dancekit.video import probe
@@ -110,9 +110,11 @@ def get_ready(order: Order, processes: Processes, held: ExitStack, progress: Pro
     if order.chained:
         _check_recipes(video, recipe, order.device, progress, imported=imported, person=order.person)
     elif not (order.resume and run.data.exists()):
+        begin_with = "" if order.resume and list_checkpoints(run.checkpoints) else order.begin_with
         found = _check_target(
-            video, recipe, order.device, imported=imported, person=order.person, progress=progress
-        )
+            video, recipe, order.device, imported=imported, person=order.person, progress=progress,
+            begin_with=begin_with,
+        )  # fmt: skip
     also = {}
     for place, other in (
         () if order.chained else zip(run.others(len(order.others)), order.others, strict=True)
@@ -180,7 +182,14 @@ class _Found:
 
 
 def _check_target(
-    video: Path, recipe: Recipe, device: str, *, imported: bool, person: str | None, progress: Progress
+    video: Path,
+    recipe: Recipe,
+    device: str,
+    *,
+    imported: bool,
+    person: str | None,
+    progress: Progress,
+    begin_with: str = "",
 ) -> _Found | None:
     """Before anything is written or replaced: parts that do not fit and a video without a person leave
     everything as it was. None for an imported set, whose poses are given.
@@ -190,9 +199,11 @@ def _check_target(
         check_given(recipe, given)
         edn_set.check_size(video, recipe.size)
         check_parts(recipe, given.target.skeleton)
+        check_fit(begin_with, recipe, given.target.skeleton)
         return None
     backend = build_pose(recipe, device)
     check_parts(recipe, backend.spec.skeleton)
+    check_fit(begin_with, recipe, backend.spec.skeleton)
     tracked = track_person(video, backend, recipe.pose, person=person, progress=progress)
     check_camera(video, tracked.camera, recipe.background.name)
     filters = [

@@ -5,14 +5,18 @@ from __future__ import annotations
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+import torch
 from torch import Tensor
 
+from dancekit.build import build_painting
+from dancekit.config import Recipe
 from dancekit.critic import check_critic, read_critic
 from dancekit.dancer import read_info, read_networks
 from dancekit.errors import UsageError
 from dancekit.training.checkpoint import list_checkpoints
 from dancekit.training.run import Run
-from dancekit.weights.header import read_tensors
+from dancekit.types import Skeleton
+from dancekit.weights.header import read_header, read_tensors
 from dancekit.weights.state_dict import copy_matching
 from dancekit.zoo.dancers import find_dancer
 
@@ -51,6 +55,32 @@ def check_start(path: str) -> None:
         raise UsageError(f"train.start_from: there is no {place}", hint="name a run folder or a dancer file")
 
 
+def check_fit(path: str, recipe: Recipe, skeleton: Skeleton) -> None:
+    """Refuse a dancer file of which not one tensor fits a recipe's generator, before poses are found; "" is fine.
+
+    Raises:
+        UsageError: It is another network.
+    """
+    if not path or (place := find_start(path)).is_dir():
+        return
+    with torch.device("meta"):
+        generator = build_painting(recipe, skeleton).generator
+    theirs = read_header(place).tensors
+    if not any(
+        (found := theirs.get(f"generator.{key}")) and found.shape == tuple(value.shape)
+        for key, value in generator.state_dict().items()
+    ):
+        raise _unfit(path, recipe)
+
+
+def _unfit(path: str, recipe: Recipe) -> UsageError:
+    return UsageError(
+        f"train.start_from: no weight of {path} fits generator {recipe.generator.name}",
+        hint="its layers must have the same widths (a local generator: twice the ngf around it); "
+        "train.start_from=none begins from nothing",
+    )
+
+
 def start_from(path: str, state: TrainingState) -> dict[str, tuple[int, int]]:
     """Copy every tensor of equal name and shape into the networks of a run, and its averages.
 
@@ -82,10 +112,7 @@ def start_from(path: str, state: TrainingState) -> dict[str, tuple[int, int]]:
                 {**whole, **{key: averaged[key] for key in copied if key in averaged}}, 0
             )
     if not counts.get("generator", (0, 0))[0]:
-        raise UsageError(
-            f"train.start_from: no weight of {path} fits generator {state.recipe.generator.name}",
-            hint="its layers must have the same widths (a local generator: twice the ngf around it)",
-        )
+        raise _unfit(path, state.recipe)
     return counts
 
 

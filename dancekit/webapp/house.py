@@ -22,7 +22,7 @@ BACKGROUNDS = [
 PEOPLE = [("the largest", ""), ("the one in the middle", "center")]
 NORMALIZERS = ("global_linear", "affine", "bones", "relative", "identity")
 RECIPES = [
-    ("quick: 256x256, 40 minutes", "quick"),
+    ("quick: 256x256, ten minutes", "quick"),
     ("standard: 256x256, an hour", "standard"),
     ("best: 512x512, a night", "best"),
     ("tiny: 64x64, only to try out", "tiny"),

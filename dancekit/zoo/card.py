@@ -65,13 +65,14 @@ def _front_matter(entry: Entry) -> str:
 
 
 def _use(entry: Entry) -> str:
-    if entry.kind == "dancer":
-        return (
-            "Paints its person doing the dance of any video:\n\n"
-            f"```bash\npip install dancekit\ndancekit transfer dance.mp4 --dancer {entry.id}\n```\n\n"
-            "The result is synthetic and says so in its metadata. Do not present it as a recording."
-        )
-    return entry.use
+    if entry.kind != "dancer":
+        return entry.use
+    command, colon, told = entry.use.partition(": ")  # "`command`: what for", or "`command`" alone
+    what = told if colon else "Paints its person doing the dance of any video"
+    return (
+        f"{what}:\n\n```bash\npip install dancekit\n{command.strip('`')}\n```\n\n"
+        "The result is synthetic and says so in its metadata. Do not present it as a recording."
+    )
 
 
 def _who(entry: Entry) -> str:
@@ -147,7 +148,7 @@ def dancers_table(entries: Sequence[Entry]) -> str:
     for entry in entries:
         if entry.kind != "dancer":
             continue
-        start = [f"`{entry.id}`", entry.title, f"{entry.main.bytes / 1e6:.0f} MB"]
+        start = [f"`{entry.id}`", entry.title, f"{entry.main.bytes / 1e6:.0f} MB", _trained_for(entry)]
         for found in entry.measured:
             by_name = {(score.metric.partition("@")[0], score.region): score for score in found.scores}
             cells = [f"{by_name[key].value:.4g}" if key in by_name else "-" for key in HEADLINES]
@@ -156,11 +157,17 @@ def dancers_table(entries: Sequence[Entry]) -> str:
         "id",
         "what",
         "size",
+        "trained",
         "licence",
         "protocol",
         *(f"{name} ({region})" for name, region in HEADLINES),
     ]
     return markdown_table(head, rows)
+
+
+def _trained_for(entry: Entry) -> str:
+    seconds = entry.training.get("seconds")
+    return f"{float(seconds) / 60:.0f} min" if seconds else "-"
 
 
 def networks_table(entries: Sequence[Entry]) -> str:

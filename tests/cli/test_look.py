@@ -148,7 +148,7 @@ class TestValidate:
 
     def test_all_problems_with_file_and_line(self, cli: Cli, tmp_path: Path) -> None:
         (tmp_path / "mine.yaml").write_text(
-            "schema: 1\nsummary: broken\nextends: [quick]\nsize: [100, 64]\n"
+            "schema: 1\nsummary: broken\nextends: [base]\nsize: [100, 64]\n"
             "generator: {name: unett}\ntrain:\n  stepps: 4\n"
         )
         done = cli("validate", "tiny", "mine.yaml")

@@ -60,12 +60,14 @@ def test_get_and_verify(cli: Cli, root: Path) -> None:
     }
     assert cli("zoo", "get", "demo", "nope").code == 2
     rows = json.loads(cli("zoo", "verify", "--json").out)
-    assert len(rows) == 9 and all(row["state"] == "ok" for row in rows)
+    assert len(rows) == 11 and all(row["state"] == "ok" for row in rows)
 
 
 def test_lock_licences_and_verify_of_a_lock(cli: Cli, tmp_path: Path) -> None:
     locked = json.loads(cli("zoo", "lock", "quick").out)
     assert [file["name"] for file in locked["files"]] == [
+        "anybody.critic.safetensors",
+        "anybody.safetensors",
         "blazepose_detector.safetensors",
         "blazepose_full.safetensors",
     ]
@@ -93,7 +95,7 @@ def test_lock_licences_and_verify_of_a_lock(cli: Cli, tmp_path: Path) -> None:
         "(policy.allow_licences allows copyleft)"
     )
     rows = json.loads(cli("zoo", "licences", "quick", "policy.allow_licences=[copyleft]", "--json").out)
-    assert [row["allowed"] for row in rows] == [False, False]
+    assert [row["allowed"] for row in rows] == 4 * [False]
 
 
 def test_a_policy_is_enforced_before_training(cli: Cli, clips: tuple[Path, Path]) -> None:

@@ -82,7 +82,7 @@ def smaller(words: list[str]) -> list[str]:
     flags = {flag for each in getattr(load_command(name), "params", ()) for flag in each.opts}
     if name in ("train", "dance", "estimate"):
         rest = [
-            "tiny" if word in ("quick", "standard", "best") else word
+            "tiny" if word in ("base", "quick", "standard", "best") else word
             for word in rest
             if word.partition("=")[0] not in SMALL
         ]

@@ -93,7 +93,7 @@ def test_scored_loops_are_kept(out: Path, short_clips: dict[str, Path]) -> None:
 
 
 def test_the_packaged_matrix_is_what_it_says() -> None:
-    """Its flow arm is quick with the unit; budgets are of equal time by the seconds a step that it names."""
+    """Its flow arm is base with the unit; budgets are of equal time by the seconds a step that it names."""
     matrix = load_matrix("temporal")
     recipes = {name: load_recipe(matrix.recipe, matrix.overrides_of(name)) for name in ARMS}
     unit = data_path("recipes/units/temporal/flow_warp.yaml").read_text()
@@ -104,9 +104,9 @@ def test_the_packaged_matrix_is_what_it_says() -> None:
         "recurrent": "recurrent",
         "flow-warp-critics": "flow_warp",
     }
-    quick = load_recipe("quick")
+    base = load_recipe("base")
     terms = recipes["flow-warp"].losses
-    assert terms[:-1] == quick.losses and terms[-1].name == "flow"
+    assert terms[:-1] == base.losses and terms[-1].name == "flow"
     assert f"weight: {terms[-1].weight:g}" in unit
     step = {
         "single": 1.2,

@@ -47,7 +47,7 @@ def test_a_recipe_in_a_folder_has_the_folder_in_its_name() -> None:
 
 
 def test_a_folder_of_the_users_is_no_packaged_one(here: Path) -> None:
-    write("schema: 1\nsummary: Mine.\nextends: [quick]\n", "edn/full.yaml")
+    write("schema: 1\nsummary: Mine.\nextends: [base]\n", "edn/full.yaml")
     assert load_recipe("edn/full.yaml").summary == "Mine."
     assert load_recipe("edn/full").summary != "Mine."
     with pytest.raises(RecipeError, match="does not exist"):
@@ -62,7 +62,7 @@ def test_a_folder_of_the_users_is_no_packaged_one(here: Path) -> None:
 def test_before_holds_whole_recipes(here: Path) -> None:
     mine = load_recipe(
         write(
-            "schema: 1\nsummary: Mine.\nextends: [quick]\nbefore: [tiny, {extends: [tiny], train: {steps: 3}}]"
+            "schema: 1\nsummary: Mine.\nextends: [base]\nbefore: [tiny, {extends: [tiny], train: {steps: 3}}]"
         )
     )
     tiny = load_recipe("tiny")
@@ -162,21 +162,21 @@ def test_overrides_of_what_is_not_before() -> None:
 
 def test_a_mapping_over_a_list_changes_its_items_by_name(here: Path) -> None:
     changes = "{l1: {weight: 5}, perceptual: {params: {backbone: blazepose}}}"
-    text = f"schema: 1\nsummary: Mine.\nextends: [quick]\nlosses: {changes}"
-    mine, quick = load_recipe(write(text)), load_recipe("quick")
+    text = f"schema: 1\nsummary: Mine.\nextends: [base]\nlosses: {changes}"
+    mine, base = load_recipe(write(text)), load_recipe("base")
     assert [loss.name for loss in mine.losses] == ["lsgan", "feature_matching", "l1", "perceptual"]
-    assert mine.losses[:2] == quick.losses[:2]
-    assert (mine.losses[2].weight, mine.losses[2].params) == (5, quick.losses[2].params)
-    assert load_recipe("quick") == quick
+    assert mine.losses[:2] == base.losses[:2]
+    assert (mine.losses[2].weight, mine.losses[2].params) == (5, base.losses[2].params)
+    assert load_recipe("base") == base
 
 
 @pytest.mark.parametrize("losses", ["{l1: 5}", "{l1: {wieght: 5}}", "{l2: {weight: 5}}"])
 def test_changes_that_name_nothing(here: Path, losses: str) -> None:
-    assert "losses" in problems_of(write(f"schema: 1\nsummary: Mine.\nextends: [quick]\nlosses: {losses}"))
+    assert "losses" in problems_of(write(f"schema: 1\nsummary: Mine.\nextends: [base]\nlosses: {losses}"))
 
 
 def test_two_of_one_name_are_not_guessed_at(here: Path) -> None:
-    write("schema: 1\nsummary: Two.\nextends: [quick]\nfilters: [savgol, savgol]", "two.yaml")
+    write("schema: 1\nsummary: Two.\nextends: [base]\nfilters: [savgol, savgol]", "two.yaml")
     text = "schema: 1\nsummary: Mine.\nextends: [two.yaml]\nfilters: {savgol: {params: {window: 5}}}"
     assert "filters: should be a valid list" in problems_of(write(text))
 

@@ -367,7 +367,7 @@ def test_a_dancer_paints_with_its_hands(given: list[str], tmp_path: Path) -> Non
 @pytest.mark.parametrize("unit", ["landmark", "regions"])
 def test_units(unit: str, tmp_path: Path) -> None:
     mine = tmp_path / "mine.yaml"
-    mine.write_text(f"schema: 1\nsummary: Mine.\nextends: [quick, units/face/{unit}.yaml]\n")
+    mine.write_text(f"schema: 1\nsummary: Mine.\nextends: [base, units/face/{unit}.yaml]\n")
     recipe = load_recipe(mine)
     skeleton = HOLISTIC if unit == "landmark" else BODY_33
     check_parts(recipe, skeleton)

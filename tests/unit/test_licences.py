@@ -56,7 +56,7 @@ def test_what_backends_say_is_what_they_load() -> None:
     from dancekit.build import build_pose
 
     for backend in ("blazepose", "blazepose_holistic"):
-        recipe = load_recipe("quick", [f"pose={backend}", "pose.model=lite"])
+        recipe = load_recipe("base", [f"pose={backend}", "pose.model=lite"])
         said = {needed.file.name for needed in needed_weights(recipe)}
         spec = build_pose(recipe, "cpu").spec
         assert said == spec.weights.keys()

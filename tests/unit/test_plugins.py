@@ -40,7 +40,7 @@ def test_a_plugin_paints(install: Install, root: Path) -> None:
     image = generator(torch.zeros(2, 6, 20, 13))
     assert image.shape == (2, 3, 20, 13)
     assert float(image.detach().abs().max()) <= 1
-    assert load_recipe("quick", ["generator=dilated", "generator.width=4"]).generator.params["width"] == 4
+    assert load_recipe("base", ["generator=dilated", "generator.width=4"]).generator.params["width"] == 4
 
 
 def test_a_clash_is_listed_with_a_mark_and_an_error_when_asked_for(install: Install) -> None:
@@ -63,9 +63,9 @@ def test_a_clash_with_a_builtin_overwrites_nothing(install: Install) -> None:
     assert caught.value.hint == "keep one of them: pip uninstall dancekit-clashing"
     registry.load("generator", "pix2pixhd")  # other names do not care
     with pytest.raises(PluginError, match=r"override 'generator=unet': generator: .*'unet' is claimed"):
-        load_recipe("quick", ["generator=unet"])
+        load_recipe("base", ["generator=unet"])
     with pytest.raises(RecipeError) as both:
-        load_recipe("quick", ["generator=unet", "train.stpes=1"])
+        load_recipe("base", ["generator=unet", "train.stpes=1"])
     assert len(both.value.problems) == 2
 
 

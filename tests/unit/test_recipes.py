@@ -99,16 +99,28 @@ def test_names() -> None:
         load_recipe("quikc")
 
 
-def test_demo_and_tiny_are_quick_but_for_what_they_say() -> None:
-    quick, demo, tiny = (load_recipe(name).to_json() for name in ("quick", "demo", "tiny"))
-    assert {key for key in quick if quick[key] != demo[key]} == {"summary", "train"}
-    assert demo["train"]["steps"] > quick["train"]["steps"]
-    assert [t["name"] for t in tiny["losses"]] == [t["name"] for t in quick["losses"]]
+def test_packaged_recipes_differ_in_what_they_say() -> None:
+    base, tiny, quick, demo, standard, best = (
+        load_recipe(name).to_json() for name in ("base", "tiny", "quick", "demo", "standard", "best")
+    )
+    assert [t["name"] for t in tiny["losses"]] == [t["name"] for t in base["losses"]]
     assert tiny["size"] == [64, 64]
+    for other in (quick, demo):
+        assert {key for key in standard if standard[key] != other[key]} == {"summary", "train"}
+        assert {key for key in standard["train"] if standard["train"][key] != other["train"][key]} <= {
+            "steps", "checkpoint_every", "preview_every"
+        }  # fmt: skip
+    assert quick["train"]["steps"] < demo["train"]["steps"] < standard["train"]["steps"]
+    assert base["generator"] == standard["generator"] == best["generator"], "anybody is no other network"
+    assert base["train"]["start_from"] == "" and standard["train"]["start_from"] == "anybody"
+
+
+def test_none_begins_from_nothing() -> None:
+    assert load_recipe("standard", ["train.start_from=none"]).train.start_from == ""
 
 
 def test_listing_recipes_needs_no_torch(here: Path) -> None:
-    write("schema: 1\nextends: [quick]\nsummary: Mine.\n")
+    write("schema: 1\nextends: [base]\nsummary: Mine.\n")
     code = (
         "import sys\nfrom dancekit.config import recipe_names\n"
         "assert 'quick' in recipe_names() and 'pydantic' not in sys.modules\n"
@@ -293,7 +305,7 @@ def test_extends_what_cannot_be(here: Path) -> None:
         RecipeError, match=r"b\.yaml:1: extends: goes in a circle: a\.yaml -> b\.yaml -> a\.yaml"
     ):
         load_recipe("a.yaml")
-    write("extends: [quick]\nface: none\n", "unit.yaml")
+    write("extends: [base]\nface: none\n", "unit.yaml")
     assert "unit.yaml:1: extends: a unit (a file without `schema`) may not extend others" in problems_of(
         "extends: [unit.yaml]\n" + MINIMAL
     )
@@ -321,7 +333,7 @@ def test_a_fault_in_a_unit_is_placed_in_the_unit(here: Path) -> None:
 def test_all_problems_at_once_in_order(here: Path) -> None:
     text = """\
 schema: 1
-extends: [quick]
+extends: [base]
 size: [256, 250.5]
 generatr: unet
 generator:
@@ -477,7 +489,7 @@ def test_files_that_are_no_recipe(here: Path, text: str, problem: str) -> None:
 def test_missing_keys_are_said_once(here: Path) -> None:
     assert problems_of("schema: 1\nsummary: x\nsize: [64, 64]\npose: blazepose\ntrain: {steps: 1}\n") == [
         "mine.yaml:1: the keys normalizer, renderer, generator, discriminator, temporal, face, losses are "
-        "missing; `extends: [quick]` gives them"
+        "missing; `extends: [base]` gives them"
     ]
 
 

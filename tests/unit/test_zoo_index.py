@@ -19,7 +19,11 @@ from dancekit.zoo.index import FILE, Entry, Index, Zoo, read_index, schema_text
 from dancekit.zoo.locate import cache_folder, find_here, get_entry, get_file
 
 ROOT = Path(__file__).parents[2]
-INDEX = ROOT / "zoo" / "index.json"
+ZOO = ROOT / "zoo"
+INDEX = ZOO / "index.json"
+PEOPLE = ZOO / "people"
+"""A zoo of its own that the repository has; wheel and sdist have no room for it."""
+FOLDERS = [folder for folder in (ZOO, PEOPLE) if folder.exists()]
 GOLDEN = ROOT / "tests" / "golden" / "dancers"
 COMMIT = "0123456789abcdef0123456789abcdef01234567"
 
@@ -55,26 +59,43 @@ def written(folder: Path, *entries: dict[str, Any], **changes: Any) -> Path:
 # ---- what ships ------------------------------------------------------------------------------------------
 
 
-def test_every_file_that_ships_is_the_one_that_the_index_says() -> None:
-    index = read_index(INDEX)
+@pytest.mark.parametrize("folder", FOLDERS, ids=lambda folder: folder.name)
+def test_every_file_that_ships_is_the_one_that_the_index_says(tool: ModuleType, folder: Path) -> None:
+    weights = ZOO / "weights" if folder == ZOO else folder
     named = {}
-    for entry in index.entries:
+    for entry in read_index(folder / FILE).entries:
         for file in entry.files:
-            assert file.sources[0].startswith("package:zoo/weights/")
-            path = ROOT / file.sources[0].removeprefix("package:")
+            path = tool.file_of(folder, file.sources[0])
+            assert path.parent == weights
             assert (path.stat().st_size, file_sha256(path)) == (file.bytes, file.sha256), file.name
             assert file.bytes < 50_000_000
             read_header(path)
             named[path.name] = file.sha256
-    shipped = {path.name for path in (ROOT / "zoo" / "weights").glob("*.safetensors")}
+    shipped = {path.name for path in weights.glob("*.safetensors")}
     assert named.keys() == shipped, "no weights without an entry, no entry without weights"
-    notice = (ROOT / "zoo" / "weights" / "NOTICE.md").read_text()
+
+
+def test_the_notice_tells_where_the_pose_networks_come_from() -> None:
+    networks = [entry for entry in read_index(INDEX).entries if entry.kind == "pose"]
+    notice = (ZOO / "weights" / "NOTICE.md").read_text()
     told = dict(re.findall(r"^\| (\S+\.safetensors) \| (\w{64}) \|", notice, re.M))
-    assert told.items() <= named.items() and len(told) == len(named) - 1
+    assert told == {file.name: file.sha256 for entry in networks for file in entry.files}
+
+
+@pytest.mark.skipif(PEOPLE not in FOLDERS, reason="in the repository, not in the sdist")
+def test_people_of_the_repository_are_a_zoo_of_their_own(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The wheel has no room for them; who has the repository names the folder."""
+    ours = {entry.id for entry in read_index(PEOPLE / FILE).entries}
+    assert ours and not ours & {entry.id for entry in read_index(INDEX).entries}
+    monkeypatch.setenv("DANCEKIT_ZOO", str(PEOPLE))
+    zoo = Zoo()
+    for identity in ours:
+        entry = zoo.entry(identity)
+        assert find_here(zoo, entry, entry.main) == ("local", PEOPLE / entry.main.name)
 
 
 def test_dancers_that_ship_have_numbers_by_a_protocol_that_ships() -> None:
-    for entry in read_index(INDEX).entries:
+    for entry in (entry for folder in FOLDERS for entry in read_index(folder / FILE).entries):
         if entry.kind != "dancer":
             continue
         assert entry.licence.data and entry.recipe and entry.measured
@@ -92,20 +113,21 @@ def test_dancers_that_ship_have_numbers_by_a_protocol_that_ships() -> None:
 
 def test_schema_cards_and_tables_are_those_of_the_index(tool: ModuleType) -> None:
     """`python tools/zoo_index.py` writes them."""
-    index = read_index(INDEX)
-    assert INDEX.read_text() == index.to_text()
-    assert (ROOT / "zoo" / "index.schema.json").read_text() == schema_text()
-    expected = tool.cards(index)
-    assert {path: path.read_text() for path in (ROOT / "zoo" / "cards").glob("*.md")} == expected
+    assert (ZOO / "index.schema.json").read_text() == schema_text()
+    for folder in FOLDERS:
+        assert (folder / FILE).read_text() == read_index(folder / FILE).to_text()
+        found = {path: path.read_text() for path in (folder / "cards").glob("*.md")}
+        assert found == tool.cards(folder)
     page = (ROOT / "docs" / "zoo.md").read_text()
-    assert page == tool.with_tables(page, index)
+    assert page == tool.with_tables(page) or PEOPLE not in FOLDERS
     assert "`demo`" in page and "`blazepose`" in page
 
 
 def test_the_committed_schema_accepts_and_refuses_what_we_do() -> None:
-    schema = json.loads((ROOT / "zoo" / "index.schema.json").read_text())
+    schema = json.loads((ZOO / "index.schema.json").read_text())
     validator = jsonschema.Draft202012Validator(schema)
-    assert not list(validator.iter_errors(json.loads(INDEX.read_text())))
+    for path in (folder / FILE for folder in FOLDERS):
+        assert not list(validator.iter_errors(json.loads(path.read_text())))
     assert list(validator.iter_errors({"schema": 1, "entries": [{"id": "x"}]}))
 
 
