@@ -1,6 +1,6 @@
 """How good a dancer is after so many minutes of training, recipe by recipe, lever by lever, and for the plain loop.
 
-    python benchmarks/quality.py --out OUT [--recipe standard ...] [--plain] [--minutes 10 30 60 120] [--json] [KEY=VALUE]
+    python benchmarks/quality.py --out OUT [--recipe standard ...] [--plain] [--minutes 10 30 60 120] [--json]
     python benchmarks/quality.py --out OUT --arms quality --minutes 10 30 60
     python benchmarks/quality.py --out OUT --recipe standard --footage 5 20 40 --minutes 60
     python benchmarks/quality.py --out OUT --recipe standard --warm anybody.safetensors --minutes 1 3 10 30

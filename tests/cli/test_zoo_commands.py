@@ -35,7 +35,13 @@ def person(toy: Path, tmp_path: Path) -> Path:
 def test_ls_and_show(cli: Cli) -> None:
     listed = cli("zoo", "ls")
     assert listed.code == 0
-    assert [line.split()[0] for line in listed.out.splitlines()[1:]] == ["anybody", "blazepose", "demo", "face", "hands"]
+    assert [line.split()[0] for line in listed.out.splitlines()[1:]] == [
+        "anybody",
+        "blazepose",
+        "demo",
+        "face",
+        "hands",
+    ]
     rows = json.loads(cli("zoo", "ls", "--json").out)
     assert all(row["here"] == "packaged" for row in rows)
     shown = cli("zoo", "show", "demo")
