@@ -116,11 +116,25 @@ def entry_of(
 
 
 def packaged_recipe(recipe: Recipe) -> str:
-    """The name of the packaged recipe that trains the same; "" if it is one of the publisher's own."""
+    """The name of the packaged recipe that trains the same; "" if it is one of the publisher's own.
+
+    A teacher does not count: no packaged recipe names one.
+    """
+    wanted = _untaught(recipe).hash
     for name in recipe_names():
-        if load_recipe(name).hash == recipe.hash:
+        if _untaught(load_recipe(name)).hash == wanted:
             return name
     return ""
+
+
+def _untaught(recipe: Recipe) -> Recipe:
+    losses = [
+        term.model_copy(update={"params": {**term.params, "teacher": ""}})
+        if term.name == "distillation"
+        else term
+        for term in recipe.losses
+    ]
+    return recipe.model_copy(update={"losses": losses})
 
 
 def read_evaluation(path: Path, dancer_sha256: str) -> Measured:

@@ -88,6 +88,10 @@ def smaller(words: list[str]) -> list[str]:
         ]
         rest = ["train.hold_out=0.25" if word.startswith("train.hold_out=") else word for word in rest]
         rest += [f"{key}={value}" for key, value in SMALL.items()]
+        if not any(word.startswith("train.start_from=") for word in rest):
+            rest += ["train.start_from=none"]  # nothing of anybody fits networks so small
+        if "realtime" in rest:
+            rest += ["reference=none"]  # as its teacher here
         if "--recipe" in flags and "--recipe" not in rest:
             rest += ["--recipe", "tiny"]
     if name == "live" and "--source" not in rest:

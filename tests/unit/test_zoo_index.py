@@ -13,8 +13,10 @@ from typing import Any
 import jsonschema
 import pytest
 
+from dancekit.config import load_recipe
 from dancekit.errors import ChecksumError, DancekitError, OfflineError, UnknownName
 from dancekit.weights.header import file_sha256, read_header
+from dancekit.zoo.entry import packaged_recipe
 from dancekit.zoo.index import FILE, Entry, Index, Zoo, read_index, schema_text
 from dancekit.zoo.locate import cache_folder, find_here, get_entry, get_file
 
@@ -109,6 +111,12 @@ def test_dancers_that_ship_have_numbers_by_a_protocol_that_ships() -> None:
                 ("psnr@1", "mask"),
                 ("ssim@1", "mask"),
             }
+
+
+def test_an_entry_names_the_packaged_recipe_whoever_the_teacher_is() -> None:
+    teacher = "losses.distillation.teacher=somebody.safetensors"
+    assert packaged_recipe(load_recipe("realtime", [teacher])) == "realtime"
+    assert packaged_recipe(load_recipe("realtime", [teacher, "train.steps=7"])) == ""
 
 
 def test_schema_cards_and_tables_are_those_of_the_index(tool: ModuleType) -> None:
