@@ -2,6 +2,7 @@
 
     python tools/zoo_index.py                                   # from the indexes: schema, cards, tables
     python tools/zoo_index.py --networks                        # first the entries of the pose networks again
+    python tools/zoo_index.py --demo DIR                        # first the demo's, from its evaluation (docs/evaluate)
     python tools/zoo_index.py --dancer ID DIR... --title TEXT   # first that of ID.safetensors in zoo/weights or
                                                                 # zoo/people, wherever it lies
 
@@ -13,11 +14,12 @@ fails until then.
 from __future__ import annotations
 
 import argparse
+import dataclasses
 import re
 from collections.abc import Sequence
 from pathlib import Path
 
-from dancekit.dancer import stored_recipe
+from dancekit.dancer import read_info, stored_recipe
 from dancekit.weights.header import file_sha256
 from dancekit.zoo.card import dancers_table, networks_table, write_card
 from dancekit.zoo.entry import entry_of
@@ -86,6 +88,28 @@ def network_entries() -> list[Entry]:
             )
         )
     return entries
+
+
+def demo_entry(evaluation: Path) -> Entry:
+    """The shipped dancer: its file is of format 1, which cannot say what is said here."""
+    path = ZOO / "weights" / "demo.safetensors"
+    info = dataclasses.replace(read_info(path), subject="rendered", data_licence="Apache-2.0", consent="")
+    entry = entry_of(
+        path,
+        "demo",
+        info=info,
+        title="The shipped dancer: a rendered person, pix2pixHD at 256x256, previous frame, face refiner.",
+        evaluations=[evaluation],
+        limits="Trained for 3000 steps on one clip of 1000 frames: hands and face are soft.",
+    )
+    file = entry.files[0].model_copy(
+        update={"name": path.name, "sources": [f"package:zoo/weights/{path.name}"]}
+    )
+    measured = [
+        found.model_copy(update={"command": re.sub(r"--out \S+", "--out demo/evaluation", found.command)})
+        for found in entry.measured
+    ]
+    return entry.model_copy(update={"files": [file], "measured": measured})
 
 
 def dancer_entry(path: Path, evaluations: Sequence[Path], title: str, limits: str, use: str) -> Entry:
@@ -164,6 +188,7 @@ def with_tables(page: str) -> str:
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--networks", action="store_true")
+    parser.add_argument("--demo", type=Path, metavar="DIR")
     parser.add_argument(
         "--dancer", nargs="+", metavar="ID|DIR", help="an id, and folders of evaluations of it"
     )
@@ -173,6 +198,8 @@ def main() -> None:
     given = parser.parse_args()
     if given.networks:
         put(ZOO, network_entries())
+    if given.demo:
+        put(ZOO, [demo_entry(given.demo)])
     if given.dancer:
         identity, *folders = given.dancer
         path = find_dancer_file(identity)

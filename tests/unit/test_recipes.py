@@ -105,12 +105,12 @@ def test_packaged_recipes_differ_in_what_they_say() -> None:
     )
     assert [t["name"] for t in tiny["losses"]] == [t["name"] for t in base["losses"]]
     assert tiny["size"] == [64, 64]
-    for other in (quick, demo):
-        assert {key for key in standard if standard[key] != other[key]} == {"summary", "train"}
-        assert {key for key in standard["train"] if standard["train"][key] != other["train"][key]} <= {
+    for one, other in ((standard, quick), (base, demo)):
+        assert {key for key in one if one[key] != other[key]} == {"summary", "train"}
+        assert {key for key in one["train"] if one["train"][key] != other["train"][key]} <= {
             "steps", "checkpoint_every", "preview_every"
         }  # fmt: skip
-    assert quick["train"]["steps"] < demo["train"]["steps"] < standard["train"]["steps"]
+    assert quick["train"]["steps"] < standard["train"]["steps"]
     assert base["generator"] == standard["generator"] == best["generator"], "anybody is no other network"
     assert base["train"]["start_from"] == "" and standard["train"]["start_from"] == "anybody"
 
