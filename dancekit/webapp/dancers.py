@@ -50,7 +50,8 @@ def list_dancers(folder: Path | None, store: JobStore) -> list[Choice]:
                 found.append(Choice(f"local:{digest}", f"{name} ({folder.name or folder})", path))
     zoo = Zoo()
     for entry in zoo.entries:
-        path_here = find_here(zoo, entry, entry.main)[1] if entry.kind == "dancer" else None
+        shown = entry.kind == "dancer" and not entry.is_start
+        path_here = find_here(zoo, entry, entry.main)[1] if shown else None
         if path_here is not None:
             found.append(Choice(f"zoo:{entry.id}", f"{entry.id} (zoo)", path_here))
     return found

@@ -164,6 +164,11 @@ class Entry(_Model):
     use: str = ""
     limits: str = ""
 
+    @property
+    def is_start(self) -> bool:
+        """Whether it is made to begin others with (`train.start_from`), not to paint."""
+        return "train.start_from=" in self.use
+
     @model_validator(mode="after")
     def _fair(self) -> Self:
         names = [file.name for file in self.files]
