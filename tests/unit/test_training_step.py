@@ -289,3 +289,24 @@ def test_a_local_run_begins_with_a_global_one(tmp_path: Path) -> None:
     for place, said in ((tmp_path, "holds no checkpoint"), (tmp_path / "nope", "there is no")):
         with pytest.raises(UsageError, match=said):
             check_start(str(place))
+
+
+def test_a_start_that_cannot_fit_is_refused_before_poses_are_found(
+    root: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    import dancekit
+    from dancekit.training import ready
+
+    def never(*_: object, **__: object) -> None:
+        raise AssertionError("poses are found")
+
+    monkeypatch.setattr(ready, "track_person", never)
+    target, out = root / "zoo/samples/target.mp4", tmp_path / "run"
+    other = load_recipe("standard", ["generator=unet", "generator.depth=7"])
+    with pytest.raises(UsageError, match="no weight of anybody fits generator unet") as caught:
+        dancekit.train(target, other, out=out, device="cpu")
+    assert "train.start_from=none begins from nothing" in str(caught.value.hint)
+    assert not out.exists()
+    for fits in ([], ["train.start_from=none", "generator=unet", "generator.depth=7"]):
+        with pytest.raises(AssertionError, match="poses are found"):
+            dancekit.train(target, load_recipe("standard", fits), out=out, device="cpu")
