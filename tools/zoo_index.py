@@ -122,6 +122,8 @@ def dancer_entry(path: Path, evaluations: Sequence[Path], title: str, limits: st
         sources="file:{name}" if path.parent == PEOPLE else "package:zoo/weights/{name}",
         limits=limits,
     )
+    if path.parent == PEOPLE and not use:  # found only where the repository is, and is named
+        use = f"`DANCEKIT_ZOO=zoo/people {entry.use.strip('`')}`: Paints its person, in a clone of the repository"
     return entry.model_copy(update={"use": use}) if use else entry
 
 
