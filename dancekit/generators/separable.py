@@ -9,7 +9,6 @@ from pydantic import Field
 from torch import Tensor, nn
 
 from dancekit.contracts import GeneratorSpec
-from dancekit.convolutions import Conv2d
 from dancekit.layers import Norm, channels_last, init_gan, make_norm
 
 MULTIPLE = 8
@@ -17,12 +16,12 @@ MULTIPLE = 8
 
 
 class Separable(nn.Module):
-    """pix2pixHD's global generator made small: two, three GMAC at 256x256 where that has ten and more.
+    """pix2pixHD's global generator made small: a third to one and a half GMAC at 256x256 where that has ten and more.
 
     Its residual blocks hold most of the work; here each 3x3 convolution is one of each channel alone and a 1x1
     (MobileNet, Howard et al. 2017), as GAN Compression (Li et al., CVPR 2020) found it for pix2pix's generators. The
-    first and the last layer work at half the size, on the pixels of 2x2 squares as channels (Shi et al., CVPR 2016):
-    a 7x7 convolution at full size costs more than all blocks. Skips carry limbs past the coarse levels.
+    first and the last layer work at half the size, on the pixels of 2x2 squares as channels (Shi et al., CVPR 2016),
+    and are as thin: whole 3x3 convolutions there cost as much as all blocks. Skips carry limbs past the coarse levels.
 
     Args:
         ngf: Channels at half the size; twice as many at a quarter, four times at an eighth.
@@ -32,22 +31,20 @@ class Separable(nn.Module):
         out_channels: C of the output (wired).
     """
 
-    version = 1
+    version = 2
 
     def __init__(
         self,
         *,
-        ngf: Annotated[int, Field(ge=4, le=256)] = 64,
-        n_blocks: Annotated[int, Field(ge=0, le=64)] = 12,
+        ngf: Annotated[int, Field(ge=4, le=256)] = 32,
+        n_blocks: Annotated[int, Field(ge=0, le=64)] = 6,
         norm: Norm = "instance",
         in_channels: int,
         out_channels: int = 3,
     ) -> None:
         super().__init__()
         self.spec = GeneratorSpec(in_channels, out_channels, multiple_of=MULTIPLE)
-        self.stem = nn.Sequential(
-            Conv2d(4 * in_channels, ngf, 3, padding=1), make_norm(norm, ngf), nn.ReLU(inplace=True)
-        )
+        self.stem = SeparableConv(4 * in_channels, ngf, norm)
         self.down_4 = SeparableConv(ngf, 2 * ngf, norm, stride=2)
         self.down_8 = SeparableConv(2 * ngf, 4 * ngf, norm, stride=2)
         self.blocks = nn.Sequential(*(SeparableBlock(4 * ngf, norm) for _ in range(n_blocks)))
@@ -55,7 +52,7 @@ class Separable(nn.Module):
         self.up_4 = SeparableConv(2 * ngf, 2 * ngf, norm)
         self.lift_2 = nn.Conv2d(2 * ngf, ngf, 1)
         self.up_2 = SeparableConv(ngf, ngf, norm)
-        self.to_pixels = Conv2d(ngf, 4 * out_channels, 3, padding=1)
+        self.to_pixels = nn.Conv2d(ngf, 4 * out_channels, 1)
         init_gan(self)
         for module in self.modules():  # nine inputs a channel: N(0, 0.02) would silence them
             if isinstance(module, nn.Conv2d) and module.groups > 1:
