@@ -133,18 +133,21 @@ def build_runner(name: str, *, device: str = "cpu", threads: int | None = None) 
     return runner
 
 
-def build_pose(recipe: Recipe, device: str, runner: Runner | None = None) -> PoseBackend:
+def build_pose(
+    recipe: Recipe, device: str, runner: Runner | None = None, *, masks: bool = True
+) -> PoseBackend:
     """The recipe's pose backend.
 
     Args:
         recipe: Complete.
         device: Where its networks run.
         runner: What computes them, where they are torch's (`rtmlib` has ONNX Runtime); None: torch.
+        masks: Whether masks are wanted; some backends are faster without.
 
     Raises:
         LicenceError: The licence of its weights is not one that the recipe's policy allows.
     """
-    backend: PoseBackend = _make("pose", recipe.pose, device=device, runner=runner)
+    backend: PoseBackend = _make("pose", recipe.pose, device=device, runner=runner, masks=masks)
     check_licence(
         f"the weights of pose backend {recipe.pose.name}", backend.spec.licence, recipe.policy.allow_licences
     )

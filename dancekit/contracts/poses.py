@@ -38,7 +38,8 @@ class PoseBackend(Protocol):
     """Finds people in frames.
 
     Recipe parameters that all backends have: `threshold` (joints below it are missing).
-    Wired: `device: str` ("cpu", "cuda", "mps").
+    Wired: `device: str` ("cpu", "cuda", "mps"), and where the constructor takes them `runner: Runner | None` and
+    `masks: bool` (masks are not wanted if False: `spec.gives_mask` is then False).
     """
 
     version: int

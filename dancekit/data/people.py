@@ -131,7 +131,7 @@ def find_people(
     path = Path(video)
     info = probe(path)
     place = people_place(path, backend, component) if cache else None
-    if place is not None and (known := _load(place)) is not None:
+    if place is not None and (known := _load(place, masks=backend.spec.gives_mask)) is not None:
         return known
     found = people_of(look_at_everybody(ClipReader(path), backend, info, progress, total=info.frames))
     if not found.persons:
@@ -293,7 +293,8 @@ def write_cached(place: Path, data: dict[str, Any]) -> bool:
     return True
 
 
-def _load(place: Path) -> People | None:
+def _load(place: Path, *, masks: bool) -> People | None:
+    """What is kept there; None where masks are wanted and it was found without."""
     if not place.exists():
         return None
     try:
@@ -314,6 +315,8 @@ def _load(place: Path) -> People | None:
                 cuts=tuple(header["cuts"]),
             )
             persons.append(Person(index + 1, poses, boxes, _masks(data, index + 1)))
+        if masks and any(person.masks is None for person in persons):
+            return None
         return People(tuple(persons), bool(header["several"]), CameraMotion.from_arrays(data))
     except (PoseError, OSError, ValueError, KeyError):
         return None  # a damaged cache entry is computed again and replaced

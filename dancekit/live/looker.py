@@ -85,7 +85,7 @@ class Looker:
     ) -> None:
         self._dancer, self._source, self._clock, self._pace = dancer, source, clock, pace
         self._filters = causal_filters(recipe, given=filters_given)
-        self._backend = dancer.pose_backend(recipe)
+        self._backend = dancer.pose_backend(recipe, masks=False)
         self.calibration = Calibration(
             build_normalizer(_unlocked(recipe.normalizer)),
             dancer.target,

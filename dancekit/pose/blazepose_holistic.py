@@ -54,6 +54,7 @@ class BlazePoseHolistic:
             ahead. Changes the speed, not the result.
         device: Where the networks run.
         runner: What computes them (wired); None: torch.
+        masks: Whether masks are wanted (wired).
     """
 
     version: int = 1
@@ -74,6 +75,7 @@ class BlazePoseHolistic:
         batch: Annotated[int, Field(ge=1)] = 8,
         device: str = "cpu",
         runner: Runner | None = None,
+        masks: bool = True,
     ) -> None:
         self.threshold = threshold
         self.hand_threshold = hand_threshold
@@ -88,6 +90,7 @@ class BlazePoseHolistic:
             batch=batch,
             device=device,
             runner=runner,
+            masks=masks,
         )
         place = usable_device(device)
         self._hands = HandFinder(model, place, runner) if hands else None
@@ -100,7 +103,7 @@ class BlazePoseHolistic:
         self.spec = PoseSpec(
             skeleton=skeleton,
             max_people=1,
-            gives_mask=True,
+            gives_mask=masks,
             licence="Apache-2.0",
             weights=weights,
             runner=self._body.spec.runner,
@@ -121,7 +124,7 @@ class BlazePoseHolistic:
             frames: (H, W, 3) uint8 RGB frames of one clip.
 
         Yields:
-            One `Detections` a frame, with no or one person and their (1, H, W) mask.
+            One `Detections` a frame, with no or one person and their (1, H, W) mask if masks are wanted.
 
         Raises:
             ValueError: A frame is not (H, W, 3) uint8.
@@ -130,9 +133,11 @@ class BlazePoseHolistic:
             if person.body is None:
                 yield Detections.nobody(self._joints)
                 continue
-            masks = [near.body.mask if near and near.body else None for near in (before, after)]
-            mask = smooth_mask(masks[0], person.body.mask, masks[1], self.mask_smoothing)
-            yield self._detections(person.body._replace(mask=mask), person.parts)
+            body = person.body
+            if body.mask is not None:
+                masks = [near.body.mask if near and near.body else None for near in (before, after)]
+                body = body._replace(mask=smooth_mask(masks[0], body.mask, masks[1], self.mask_smoothing))
+            yield self._detections(body, person.parts)
 
     def detect_people(self, frames: Iterable[_Frame]) -> Iterator[Detections]:
         """Find everybody in each frame, lazily and in order; who is who is not said, so masks are not smoothed.
@@ -141,7 +146,7 @@ class BlazePoseHolistic:
             frames: (H, W, 3) uint8 RGB frames of one clip.
 
         Yields:
-            One `Detections` a frame, with their (P, H, W) masks.
+            One `Detections` a frame, with their (P, H, W) masks if they are wanted.
 
         Raises:
             ValueError: A frame is not (H, W, 3) uint8.
@@ -191,7 +196,7 @@ class BlazePoseHolistic:
 
     def _detections(self, body: Body, parts: dict[str, Part]) -> Detections:
         found = body.detections(self.threshold)
-        size = np.array(body.mask.shape[::-1])
+        size = np.array(body.size)
         columns = [(found.xy[0], found.score[0])]
         for name, joints in _SIZES.items():
             part = parts.get(name) or Part(np.zeros((joints, 2)), 0.0)

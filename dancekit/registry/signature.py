@@ -22,7 +22,7 @@ from pydantic_core import SchemaError
 from dancekit.errors import PluginError
 from dancekit.registry.core import Entry, find, load
 
-_NOT_IN_RECIPES = ("device", "out_channels", "pose_network", "runner")
+_NOT_IN_RECIPES = ("device", "masks", "out_channels", "pose_network", "runner")
 """Wired although they have a default: the machine and the image decide them, not the recipe."""
 
 

@@ -18,15 +18,17 @@ Forward = Callable[[Tensor], Any]
 
 
 def tensors_of(output: Any) -> list[Tensor]:
-    """The tensors of an output, in order."""
-    return [output] if isinstance(output, Tensor) else list(output)
+    """The tensors of an output, in order; what it leaves out is None in it."""
+    return [output] if isinstance(output, Tensor) else [each for each in output if each is not None]
 
 
 def like(output: Any, tensors: Sequence[Tensor]) -> Any:
-    """Tensors in the form of another output: one alone, a tuple, or a named tuple."""
+    """Tensors in the form of another output: one alone, a tuple, or a named tuple, None where that has None."""
     if isinstance(output, Tensor):
         return tensors[0]
-    return type(output)(*tensors) if hasattr(output, "_fields") else tuple(tensors)
+    given = iter(tensors)
+    whole = [None if each is None else next(given) for each in output]
+    return type(output)(*whole) if hasattr(output, "_fields") else tuple(whole)
 
 
 def difference(found: Any, expected: Any) -> float:

@@ -27,7 +27,7 @@ CHANNELS = 3
 """C of example condition images."""
 
 WIRED: dict[str, tuple[str, ...]] = {
-    "pose": ("device", "runner"),
+    "pose": ("device", "masks", "runner"),
     "filter": (),
     "normalizer": (),
     "renderer": ("skeleton", "size", "device"),
@@ -124,6 +124,7 @@ def _examples(kind: str) -> dict[str, Any]:
         "condition_channels": CHANNELS,
         "rate": 25.0,
         "frames": 1,
+        "masks": True,
         "runner": None,
         "draw": _draw,
         "threads": 1,

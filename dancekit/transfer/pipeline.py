@@ -146,9 +146,9 @@ class Dancer:
         """What the target did in its training clip: a pose far from all of that is painted badly."""
         return PoseRange(self.target)
 
-    def pose_backend(self, recipe: Recipe) -> PoseBackend:
+    def pose_backend(self, recipe: Recipe, *, masks: bool = True) -> PoseBackend:
         """The recipe's pose backend, computed where the dancer is and by the same runner."""
-        return build_pose(recipe, self._device, self._runner)
+        return build_pose(recipe, self._device, self._runner, masks=masks)
 
     def poses_of(
         self,
@@ -200,7 +200,7 @@ class Dancer:
             if key not in known:
                 known[key] = track_person(
                     source,
-                    self.pose_backend(recipe),
+                    self.pose_backend(recipe, masks=masks),
                     recipe.pose,
                     person=person,
                     progress=progress,

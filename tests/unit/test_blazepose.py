@@ -11,9 +11,11 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
+from dancekit.build import build_runner
 from dancekit.contracts import PoseBackend
 from dancekit.errors import UsageError
 from dancekit.pose.blazepose import BlazePose
+from dancekit.pose.blazepose_holistic import BlazePoseHolistic
 from dancekit.types import Detections
 
 CLIPS = ("source.mp4", "target.mp4")
@@ -102,6 +104,29 @@ def test_against_the_truth(backend: BlazePose, dance: list[NDArray[np.uint8]], r
         assert found.mask is not None
         mask = found.mask[0] > 127
         assert (mask & person[number]).sum() / (mask | person[number]).sum() > 0.85
+
+
+@pytest.mark.parametrize("kind", [BlazePose, BlazePoseHolistic])
+def test_without_masks_all_else_is_the_same(
+    dance: list[NDArray[np.uint8]], kind: type[BlazePose | BlazePoseHolistic]
+) -> None:
+    whole, bare = kind(model="lite"), kind(model="lite", masks=False)
+    assert whole.spec.gives_mask and not bare.spec.gives_mask
+    for one, other in zip(whole.detect(dance[:3]), bare.detect(dance[:3]), strict=True):
+        np.testing.assert_array_equal(one.xy, other.xy)
+        np.testing.assert_array_equal(one.score, other.score)
+        assert one.mask is not None and other.mask is None
+    (everybody,) = bare.detect_people(dance[:1])
+    assert len(everybody) == 1 and everybody.mask is None
+
+
+@pytest.mark.parametrize("runner", ["compiled", "openvino"])
+def test_runners_compute_the_network_without_masks(dance: list[NDArray[np.uint8]], runner: str) -> None:
+    if runner == "openvino":
+        pytest.importorskip("openvino")
+    (found,) = BlazePose(model="lite", masks=False, runner=build_runner(runner, threads=1)).detect(dance[:1])
+    (want,) = BlazePose(model="lite").detect(dance[:1])
+    assert found.mask is None and np.linalg.norm(found.xy - want.xy, axis=-1).max() < 0.5
 
 
 def test_frames_are_read_one_by_one(backend: BlazePose, dance: list[NDArray[np.uint8]]) -> None:
