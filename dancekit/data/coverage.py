@@ -191,12 +191,18 @@ def distances(filmed: PoseSequence, poses: PoseSequence) -> tuple[NDArray[np.flo
         part, rows = poses[start : start + step], slice(start, start + step)
         both = part.valid.astype(np.float32)[:, None] * known[None]
         count = both.sum(-1)
-        apart = (np.nan_to_num(part.xy)[:, None] - there[None]) * both[..., None]
-        shift = apart.sum(2) / np.maximum(count, 1)[..., None]
-        total = (np.linalg.norm(apart - shift[:, :, None], axis=-1) * both).sum(-1)
+        squares, shift = np.zeros_like(both), np.zeros_like(count)
+        for axis in range(2):  # in place: these arrays are what takes the time
+            apart = np.nan_to_num(part.xy[..., axis])[:, None] - there[None, ..., axis]
+            apart *= both
+            mean = apart.sum(-1) / np.maximum(count, 1)
+            apart -= mean[..., None]
+            squares += np.square(apart, out=apart)
+            shift += mean**2
+        total = (np.sqrt(squares, out=squares) * both).sum(-1)
         enough = (count >= FEWEST_JOINTS) & (2 * count >= part.valid.sum(1, keepdims=True))
         np.divide(total, count, out=shape[rows], where=enough)
-        place[rows][enough] = np.linalg.norm(shift, axis=-1)[enough]
+        place[rows][enough] = np.sqrt(shift)[enough]
     return shape, place
 
 
