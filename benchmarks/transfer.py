@@ -213,7 +213,6 @@ def whole(source: Path, dancer_file: Path, runner: str) -> dict[str, float]:
     result = dancer.transfer(
         source,
         dancer_file.with_name("whole.mp4"),
-        overrides=["normalizer=identity"],
         force=True,
         progress=progress,
     )
