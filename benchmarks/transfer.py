@@ -1,11 +1,12 @@
 """How fast a transfer is, stage by stage and as a whole, and how much memory it takes.
 
-    python benchmarks/transfer.py [--data DIR] [--sizes 256 512] [--frames 60] [--recipe quick]
-        [--length 1500] [--runner torch winograd openvino openvino+int8] [--threads 2] [--] [key=value ...]
+    python benchmarks/transfer.py [--data DIR] [--sizes 256 512] [--frames 60] [--length 1500] [--recipe quick]
+        [--dancer FILE ...] [--runner torch winograd openvino openvino+int8] [--threads 2] [--] [key=value ...]
     python benchmarks/transfer.py --minutes 1 10 [--recipe tiny] [--json]
 
 `--data DIR` takes `source_dance.mp4` of a dancefloor folder, else the shipped sample; it is scaled to each size. The
-dancer has random weights (speed does not depend on them), a window of that size, and a clip of 1080x1920.
+dancer has random weights (speed does not depend on them, but 8-bit integers refuse them), a window of that size, and a
+clip of 1080x1920; with `--dancer FILE` they are trained ones, of their own sizes.
 
 Each stage runs alone in a fresh process: `fps` and `cpu_fps` (frames a second of wall and of processor time),
 `median_ms` and `p99_ms` (wall), `peak_mb` (resident memory above that after the imports). Stages: `decode`, `pose`,
@@ -42,7 +43,7 @@ from numpy.typing import NDArray
 from dancekit.build import build_painting, build_pose, build_runner
 from dancekit.config import Recipe, load_recipe
 from dancekit.contracts import MattedBackground, State
-from dancekit.dancer import DancerInfo, component_ids, save_dancer
+from dancekit.dancer import DancerInfo, component_ids, read_info, save_dancer
 from dancekit.data.framing import crop
 from dancekit.data.references import ReferenceBank
 from dancekit.resources import data_path
@@ -143,10 +144,10 @@ def make_work(stage: str, source: Path, dancer_file: Path, runner: str) -> Work:
     painter, window, poses = dancer.painter, dancer.info.window, dancer.target
     if stage == "pose":
         computes = build_runner(runner.removesuffix("+int8"), threads=torch.get_num_threads())
-        people = build_pose(dancer.info.recipe, "cpu", computes).detect(endless(source))
+        people = build_pose(dancer.info.recipe, "cpu", computes, masks=False).detect(endless(source))
         return lambda number: next(people)
     if stage in ("composite", "encode", "encode_full"):
-        return output_work(stage, dancer, dancer_file)
+        return output_work(stage, dancer, source.parent)
     xy = window.to_window(poses.xy)
 
     def draw(number: int) -> torch.Tensor:
@@ -175,7 +176,7 @@ def make_work(stage: str, source: Path, dancer_file: Path, runner: str) -> Work:
     return generate
 
 
-def output_work(stage: str, dancer: Dancer, dancer_file: Path) -> Work:
+def output_work(stage: str, dancer: Dancer, folder: Path) -> Work:
     """What comes after the networks."""
     window, plate = dancer.info.window, dancer.plate
     size = FULL if stage == "encode_full" else window.size
@@ -183,13 +184,11 @@ def output_work(stage: str, dancer: Dancer, dancer_file: Path) -> Work:
     noise = cv2.GaussianBlur(rng.integers(0, 255, (size[1], size[0], 3), np.uint8), (0, 0), 3)
     if stage == "composite":
         assert isinstance(dancer.painter.parts.background, MattedBackground)
-        composer = MattedPerson(window, crop(plate, window), plate, matrix=STAY, inner=FULL)
+        composer = MattedPerson(window, crop(plate, window), plate, matrix=STAY, inner=plate.shape[1::-1])
         matte = np.zeros(window.size[::-1], np.uint8)
         matte[10:-10, window.size[0] // 3 : -window.size[0] // 3] = 255  # a third of the window's width
         return lambda number: composer(noise, matte)
-    writer = VideoWriter(
-        dancer_file.with_name(f"{stage}.mp4"), size=size, time_base=1 / RATE, rate=RATE, force=True
-    )
+    writer = VideoWriter(folder / f"{stage}.mp4", size=size, time_base=1 / RATE, rate=RATE, force=True)
     return lambda number: writer.write(np.roll(noise, number, 1), number)
 
 
@@ -214,7 +213,7 @@ def whole(source: Path, dancer_file: Path, runner: str) -> dict[str, float]:
     began, cpu = time.perf_counter(), time.process_time()
     result = dancer.transfer(
         source,
-        dancer_file.with_name("whole.mp4"),
+        source.with_name("whole.mp4"),
         force=True,
         progress=progress,
     )
@@ -265,24 +264,24 @@ def apart(cache: Path, *arguments: str | Path | int) -> dict[str, float]:
     return result
 
 
-def prepared(folder: Path, given: Path, recipe: Recipe, frames: int) -> tuple[Path, Path]:
-    """Source and dancer of one size."""
-    side = recipe.size[0]
-    source, dancer = folder / f"{side}-{frames}.mp4", folder / f"{side}.safetensors"
-    make_source(given, source, side, frames)
-    if not dancer.exists():
-        poses = Dancer.load(data_path("zoo/weights/demo.safetensors"), device="cpu").target
-        make_dancer(dancer, recipe, poses)
-    return source, dancer
+def filmed() -> PoseSequence:
+    """A target's poses."""
+    return Dancer.load(data_path("zoo/weights/demo.safetensors"), device="cpu").target
 
 
 def measure_sizes(args: argparse.Namespace, given: Path, folder: Path) -> dict[str, Any]:
     """Stages that no runner computes once; the others, and the whole, for each."""
     results: dict[str, Any] = {}
-    for side in args.sizes:
-        recipe = load_recipe(args.recipe, [f"size=[{side}, {side}]", *args.overrides])
-        source, dancer = prepared(folder, given, recipe, args.frames)
-        cache, long = folder / "cache", folder / f"{side}-long.mp4"
+    for each in args.dancer or args.sizes:
+        if isinstance(each, Path):
+            where, dancer, side = each.stem, each, read_info(each).window.size[0]
+        else:
+            where, dancer, side = f"{each}x{each}", folder / f"{each}.safetensors", each
+            make_dancer(
+                dancer, load_recipe(args.recipe, [f"size=[{side}, {side}]", *args.overrides]), filmed()
+            )
+        cache, source, long = folder / "cache", folder / f"{side}.mp4", folder / f"{side}-long.mp4"
+        make_source(given, source, side, args.frames)
         make_source(given, long, side, args.length or args.frames)
         shared = [stage for stage in STAGES if stage not in COMPUTED]
         found = {
@@ -292,7 +291,7 @@ def measure_sizes(args: argparse.Namespace, given: Path, folder: Path) -> dict[s
             for stage in (*COMPUTED, "whole"):
                 clip = long if stage == "whole" else source
                 found[f"{stage} {runner}"] = apart(cache, "--only", stage, clip, dancer, runner, args.frames)
-        results[f"{side}x{side}"] = found
+        results[where] = found
     return results
 
 
@@ -300,7 +299,10 @@ def measure_lengths(args: argparse.Namespace, given: Path, folder: Path) -> dict
     recipe = load_recipe(args.recipe, list(args.overrides))
     results: dict[str, Any] = {}
     for minutes in args.minutes:
-        source, dancer = prepared(folder, given, recipe, round(minutes * 60 * RATE))
+        source, dancer = folder / f"{minutes:g}.mp4", folder / "dancer.safetensors"
+        make_source(given, source, recipe.size[0], round(minutes * 60 * RATE))
+        if not dancer.exists():
+            make_dancer(dancer, recipe, filmed())
         results[f"{minutes:g} min"] = apart(
             folder / "cache", "--only", "whole", source, dancer, args.runner[0], 0
         )
@@ -323,6 +325,9 @@ def main() -> None:
     )
     parser.add_argument("--sizes", type=int, nargs="+", default=[256, 512])
     parser.add_argument("--frames", type=int, default=60)
+    parser.add_argument(
+        "--dancer", type=Path, nargs="+", help="trained ones in place of --recipe and --sizes"
+    )
     parser.add_argument("--length", type=int, help="frames of the whole transfer; --frames if left away")
     parser.add_argument("--recipe", default="quick")
     parser.add_argument("--runner", nargs="+", default=["torch"], help="dancekit ls runner; openvino+int8")
