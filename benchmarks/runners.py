@@ -4,12 +4,13 @@
 
 One thread, so that processor time is what a frame costs on a core, also on a machine that has other work. `ms` is
 the median, `best_ms` the smallest; `psnr_db` compares the dancer's whole pictures (own poses, history fed back) with
-torch's.
+torch's. `plain` is pix2pixHD's generator as the original computes it: channels first, `nn.InstanceNorm2d`.
 """
 
 from __future__ import annotations
 
 import argparse
+import copy
 import json
 import time
 from collections.abc import Callable
@@ -17,9 +18,11 @@ from typing import Any
 
 import numpy as np
 import torch
+from generator import plain
 
 from dancekit.build import build_pose, build_runner
 from dancekit.config import load_recipe
+from dancekit.generators.pix2pixhd import Pix2PixHD
 from dancekit.resources import data_path
 from dancekit.transfer import Dancer
 from dancekit.transfer.int8 import psnrs
@@ -63,6 +66,11 @@ def main() -> None:
             "psnr_db": round(float(each.mean()), 2),
             "worst_psnr_db": round(float(each.min()), 2),
         }
+        generator = dancer.painter.parts.generator
+        if name == "torch" and isinstance(generator, Pix2PixHD):
+            first = plain(copy.deepcopy(generator).to(memory_format=torch.contiguous_format))
+            with torch.inference_mode():
+                results["generator plain"] = cost(lambda _, run=first, x=example: run(x), args.frames)
     clip = [frame.rgb for frame in read_frames(data_path("zoo/samples/source.mp4"), stop=args.frames + 1)]
     for name in args.runner:
         for model in ("full", "lite") if "+" not in name else ():

@@ -30,7 +30,7 @@ def run(number: int, words: list[str]) -> int:
     signal.signal(signal.SIGINT, signal.default_int_handler)
     before = signal.getsignal(signal.SIGTERM)
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr("dancekit.transfer.pipeline.build_pose", lambda *_: Seer())
+        patch.setattr("dancekit.transfer.pipeline.build_pose", lambda *_, **__: Seer())
         patch.setattr(FilmSource, "newest", counted)
         code = main(["live", *words])
     print(json.dumps({"given": given, "handler restored": signal.getsignal(signal.SIGTERM) is before}))

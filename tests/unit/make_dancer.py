@@ -82,7 +82,7 @@ class Everybody:
 
     version = 1
 
-    def __init__(self, *_: object) -> None:
+    def __init__(self, *_: object, **_wired: object) -> None:
         self.spec = PoseSpec(dance(FRAME).skeleton, 1, True, "MIT")
         self.frames: list[NDArray[np.uint8]] = []
 

@@ -394,7 +394,7 @@ def test_a_live_show_is_what_a_transfer_shows(
     dancer: Dancer, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Oracle: the same poses as a clip. No later frame is needed to know where the window is."""
-    monkeypatch.setattr("dancekit.transfer.pipeline.build_pose", lambda *_: Seer())
+    monkeypatch.setattr("dancekit.transfer.pipeline.build_pose", lambda *_, **__: Seer())
     monkeypatch.setattr("dancekit.live.session.enlarged", lambda picture: picture)
     monkeypatch.setattr("dancekit.live.session.with_words", lambda picture, *_, **__: picture)
     over, clock, screen = ("normalizer=identity", "filters=[]"), FakeClock(), FakeScreen()

@@ -61,7 +61,7 @@ class Stage:
 
     def seen_by(self, seer: Seer) -> None:
         self.seer = seer
-        self.patch.setattr("dancekit.transfer.pipeline.build_pose", lambda *_: seer)
+        self.patch.setattr("dancekit.transfer.pipeline.build_pose", lambda *_, **__: seer)
 
     def play(self, source: Path, screen: FakeScreen | None = None, **options) -> LiveResult:
         self.screen = screen or FakeScreen(clock=self.clock, cost=SHOW)
@@ -401,7 +401,7 @@ def test_a_show_with_threads_ends_and_misses_nothing(
 ) -> None:
     """On the real clock: every frame is shown or counted as dropped, in order; no thread is left."""
     seer, clock = Seer(), SystemClock()
-    monkeypatch.setattr("dancekit.transfer.pipeline.build_pose", lambda *_: seer)
+    monkeypatch.setattr("dancekit.transfer.pipeline.build_pose", lambda *_, **__: seer)
     before = set(threading.enumerate())
     with FilmSource(film(tmp_path / "a.mp4", 12), clock) as source:
         result = run_live(

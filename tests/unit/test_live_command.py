@@ -29,7 +29,7 @@ def dancer(tmp_path_factory: pytest.TempPathFactory) -> Path:
 @pytest.fixture(autouse=True)
 def seer(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Seer:
     found = Seer()
-    monkeypatch.setattr("dancekit.transfer.pipeline.build_pose", lambda *_: found)
+    monkeypatch.setattr("dancekit.transfer.pipeline.build_pose", lambda *_, **__: found)
     monkeypatch.chdir(tmp_path)
     return found
 

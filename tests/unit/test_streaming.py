@@ -306,7 +306,7 @@ def test_several_dancers_dance_the_same(
     other = Dancer.load(make_dancer(tmp_path / "ben.safetensors", seed=1), device="cpu")
     looks: list[Everybody] = []
 
-    def build(*arguments: object) -> Everybody:
+    def build(*_: object, **__: object) -> Everybody:
         looks.append(Everybody())
         return looks[-1]
 
