@@ -10,7 +10,7 @@ clip of 1080x1920; with `--dancer FILE` they are trained ones, of their own size
 
 Each stage runs alone in a fresh process: `fps` and `cpu_fps` (frames a second of wall and of processor time),
 `median_ms` and `p99_ms` (wall), `peak_mb` (resident memory above that after the imports). Stages: `decode`, `pose`,
-`render` (the condition image, and the references), `generate`, `refine` (the face), `composite` (into 1080x1920),
+`render` (the condition image, and the references), `generate`, `refine` (the face), `composite` (into the clip),
 `encode` (the window), `encode_full` (1080x1920). `whole` is a transfer of `--length` frames with all stages at once,
 from a video to a video of the window, poses included: `fps`, the time from one finished frame to the next, and
 `peak_mb` of the process. Runners find the graphs that were made for the stages, as in a user's second transfer.
