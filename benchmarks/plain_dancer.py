@@ -29,7 +29,14 @@ from dancekit.training.plan import ClipPlan
 from dancekit.video import probe
 from dancekit.weights.header import read_tensors, write_safetensors
 
-PLAIN = ["background=painted", "face=none", "augmentations=[]", "temporal=previous_frame", "train.ema=0"]
+PLAIN = [
+    "background=painted",
+    "reference=none",
+    "face=none",
+    "augmentations=[]",
+    "temporal=previous_frame",
+    "train.ema=0",
+]
 """What makes the recipe of a plain loop's dancer paint as the loop does."""
 
 

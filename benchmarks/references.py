@@ -4,7 +4,8 @@
 
 The references of every sixth frame of a dance that the target also did for the camera, drawn onto the clean plate and
 compared with the true frame in the person's mask: PSNR, SSIM and sharpness (1 is right) of the picture that the
-generator is shown, and how often another frame takes over in the whole dance. DIR is like ../shared/data/dancefloor:
+generator is shown, the PSNR in the part of the mask that is within a head's width of the head's middle, and how often
+another frame takes over in the whole dance. DIR is like ../shared/data/dancefloor:
 `target_train.mp4`, `target_truth.mp4` and `target_truth.npz`. Poses are found, not given.
 """
 
@@ -18,6 +19,7 @@ from typing import Any
 
 import numpy as np
 
+from dancekit.boxes import face_boxes
 from dancekit.build import build_filters, build_pose, create
 from dancekit.config import load_recipe
 from dancekit.data.framing import crop
@@ -28,6 +30,8 @@ from dancekit.references.nearest import Nearest
 from dancekit.video import read_frames
 
 EVERY = 6
+HEAD_RADIUS = 0.4
+"""Of the face box's side, which is 2.5 head widths: a head's width."""
 WAYS: dict[str, dict[str, Any]] = {
     "nearest frame, shifted": {"align": "shift"},
     "limb by limb": {},
@@ -36,6 +40,7 @@ WAYS: dict[str, dict[str, Any]] = {
     "no hysteresis": {"hysteresis": 0.0},
     "mean of 2": {"frames": 2},
     "mean of 3": {"frames": 3},
+    "head of its own": {"head": "nearest"},
 }
 
 
@@ -45,13 +50,14 @@ def main() -> None:
     )
     parser.add_argument("--size", type=int, default=128, help="side of the window, pixels")
     parser.add_argument("--data", type=Path, default=Path("../shared/data/dancefloor"))
+    parser.add_argument("--only", nargs="+", choices=WAYS, default=list(WAYS), metavar="WAY")
     parser.add_argument("--json", action="store_true", help="one JSON object on stdout")
     arguments = parser.parse_args()
     found = {}
     with tempfile.TemporaryDirectory() as folder:
         data, clip = prepared(arguments.data, arguments.size, Path(folder))
-        for name, params in WAYS.items():
-            found[name] = measured(Nearest(**params), data, *clip)
+        for name in arguments.only:
+            found[name] = measured(Nearest(**WAYS[name]), data, *clip)
             if not arguments.json:
                 numbers = ", ".join(f"{key} {value:.4g}" for key, value in found[name].items())
                 print(f"{name}: {numbers}", flush=True)
@@ -95,10 +101,17 @@ def measured(
         seen = seen.reshape(reference.frames, -1, *seen.shape[1:])[:, :4].mean(0)
         picture = (seen[:3] + seen[3]) * 127.5 + plate * (1 - seen[3])
         shown.append(picture.clip(0, 255).round().astype(np.uint8).transpose(1, 2, 0))
+    boxes = face_boxes(xy, score, data.target.skeleton)[::EVERY]
+    rows, columns = np.mgrid[0 : data.window.size[1], 0 : data.window.size[0]]
+    middle = (boxes[:, :2] + boxes[:, 2:])[..., None, None] / 2
+    radius = (boxes[:, 2] - boxes[:, 0])[:, None, None] * HEAD_RADIUS
+    heads = masks & (np.hypot(columns - middle[:, 0], rows - middle[:, 1]) < radius)
     scores = {
         name: float(np.nanmean(create("metric", name)(np.stack(shown), frames, masks)))
         for name in ("psnr", "ssim", "sharpness")
     }
+    seen_of_head = create("metric", "psnr")(np.stack(shown), frames, heads)
+    scores |= {"head psnr": float(np.nanmean(seen_of_head))}
     return scores | {"changes": int((np.diff(chosen[:, 0]) != 0).sum()), "kilobytes": len(bank.png()) / 1000}
 
 

@@ -131,10 +131,17 @@ def region_confidence(score: NDArray[np.float32], skeleton: Skeleton, region: st
 
 
 def head_widths(
-    xy: NDArray[np.float32], score: NDArray[np.float32], skeleton: Skeleton
+    xy: NDArray[np.float32], score: NDArray[np.float32], skeleton: Skeleton, *, smoothing: int = SMOOTHING
 ) -> NDArray[np.float64]:
-    """(T,) the head's width (ear to ear, face on) in pixels, smoothed; NaN where nothing tells its size."""
-    return _running_median(_head_width(_Joints(xy, score, skeleton)), SMOOTHING)
+    """(T,) the head's width (ear to ear, face on) in pixels; NaN where nothing tells its size.
+
+    Args:
+        xy: (T, K, 2) pixels, NaN where missing.
+        score: (T, K), 0 where missing.
+        skeleton: What the K joints are.
+        smoothing: Frames of the running median; 1: frames that do not follow each other.
+    """
+    return _running_median(_head_width(_Joints(xy, score, skeleton)), smoothing)
 
 
 def _squares(centre: NDArray[np.float64], side: NDArray[np.float64]) -> NDArray[np.float32]:

@@ -133,20 +133,28 @@ class Reference(Protocol):
     """In training, frames to either side of one that is painted which are none of its references."""
     generator_channels: int
     """C that the generator gives for `compose`, after those of the background."""
+    heads: bool
+    """Whether heads come from frames of their own."""
 
     def channels(self, condition_channels: int) -> int:
         """C of what it draws, from C of the condition images."""
         ...
 
-    def choose(self, cost: NDArray[np.floating], before: NDArray[np.intp] | None) -> NDArray[np.intp]:
+    def choose(
+        self,
+        cost: NDArray[np.floating],
+        before: NDArray[np.intp] | None,
+        heads: NDArray[np.floating] | None = None,
+    ) -> NDArray[np.intp]:
         """For each of T consecutive frames k of the bank.
 
         Args:
             cost: (T, N) how far the poses are from those of the bank, pixels; infinite where it must not be taken.
             before: (k,) what the frame before had; None at the start.
+            heads: (T, N) the same for the head alone, in head widths; given if `self.heads`.
 
         Returns:
-            (T, k) places in the bank, -1 where there is none.
+            (T, k) places in the bank, -1 where there is none; with `heads` the last of them is the head's.
         """
         ...
 
@@ -163,17 +171,21 @@ class Reference(Protocol):
         pictures: Tensor,
         there: tuple[NDArray[np.float32], NDArray[np.float32]],
         wanted: tuple[NDArray[np.float32], NDArray[np.float32]],
-        edges: tuple[tuple[int, int], ...],
+        skeleton: Skeleton,
         renderer: Callable[[NDArray[np.float32], NDArray[np.float32]], Tensor],
+        head: tuple[Tensor, tuple[NDArray[np.float32], NDArray[np.float32]]] | None = None,
     ) -> Tensor:
         """What the generator sees.
 
         Args:
-            pictures: (k', 4, H, W) float32 persons in [-1, 1], 0 around them, and their masks; k' <= k.
+            pictures: (k', 4, H, W) float32 persons in [-1, 1], 0 around them, and their masks; k' <= k. Without
+                heads, if `head` is given.
             there: (k', K, 2) window pixels and (k', K) scores: their poses.
             wanted: (K, 2) and (K,): the pose to be painted.
-            edges: The skeleton's.
+            skeleton: What the K joints are.
             renderer: Draws stick figures.
+            head: (4, H, W) like `pictures`, and its (K, 2) and (K,) pose: where the head is taken from; None: it
+                comes with the body.
 
         Returns:
             (C, H, W) float32 on the CPU.

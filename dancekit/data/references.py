@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection
+from collections.abc import Collection, Iterable
 from dataclasses import dataclass, field
 from fractions import Fraction
+from functools import cached_property
 from typing import TYPE_CHECKING
 
 import cv2
@@ -13,6 +14,8 @@ from numpy.typing import NDArray
 
 from dancekit.data.coverage import distances, medoids, thinned
 from dancekit.errors import DancerError
+from dancekit.heads import FilmedHeads
+from dancekit.references.heads import without_head
 from dancekit.types import PoseSequence, Skeleton
 
 if TYPE_CHECKING:
@@ -20,6 +23,9 @@ if TYPE_CHECKING:
 
     from dancekit.contracts import Reference, Renderer
     from dancekit.data.training_set import TrainingSet
+
+RECENT = 8
+"""Pictures that are kept as the generator sees them: one stays the reference for many frames."""
 
 MOST_CHOSEN_FROM = 600
 """Frames of the clip, evenly spaced, that a bank is chosen from: comparing all pairs takes about a second."""
@@ -37,6 +43,7 @@ class ReferenceBank:
     pictures: NDArray[np.uint8]
     poses: PoseSequence
     _resized: dict[tuple[int, int], ReferenceBank] = field(default_factory=dict, repr=False)
+    _recent: dict[tuple[int, bool], Tensor] = field(default_factory=dict, repr=False)
 
     def __len__(self) -> int:
         return len(self.pictures)
@@ -46,13 +53,34 @@ class ReferenceBank:
         """(N,) the frames' numbers in the training clip."""
         return self.poses.pts
 
-    def images(self, places: NDArray[np.intp]) -> Tensor:
-        """(k, 4, h, w) float32: pictures in [-1, 1] times their masks, and the masks in [0, 1]."""
+    @cached_property
+    def heads(self) -> FilmedHeads:
+        """What heads are chosen by."""
+        return FilmedHeads(self.poses)
+
+    def images(self, places: Iterable[int], *, headless: bool = False) -> Tensor:
+        """(k, 4, h, w) float32: pictures in [-1, 1] times their masks, and the masks in [0, 1]; without heads."""
         import torch
 
-        data = torch.from_numpy(self.pictures[places]).permute(0, 3, 1, 2).float()
-        mask = data[:, 3:] / 255
-        return torch.cat([(data[:, :3] / 127.5 - 1) * mask, mask], 1)
+        found = [self._image(int(place), headless) for place in places]
+        return torch.stack(found) if found else torch.zeros(0, 4, *self.pictures.shape[1:3])
+
+    def _image(self, place: int, headless: bool) -> Tensor:
+        import torch
+
+        key, known = (place, headless), self._recent
+        image = known.get(key)
+        if image is None:
+            data = torch.from_numpy(self.pictures[place]).permute(2, 0, 1).float()
+            mask = data[3:] / 255
+            image = torch.cat([(data[:3] / 127.5 - 1) * mask, mask])
+            if headless:
+                pose = self.poses.xy[place], self.poses.score[place]
+                image = without_head(image, pose, self.poses.skeleton)
+            while len(known) >= RECENT:
+                known.pop(next(iter(known)), None)
+            known[key] = image
+        return image
 
     def choose(
         self,
@@ -74,7 +102,7 @@ class ReferenceBank:
             before: (k,) what the frame before had.
 
         Returns:
-            (T, k) places in the bank, -1 for none.
+            (T, k) places in the bank, -1 for none; the last is the head's, if heads come from frames of their own.
         """
         wanted = PoseSequence(
             xy=xy,
@@ -84,10 +112,13 @@ class ReferenceBank:
             size=self.poses.size,
             skeleton=self.poses.skeleton,
         )
-        cost = distances(self.poses, wanted)[0]
+        costs: list[NDArray[np.floating]] = [distances(self.poses, wanted)[0]]
+        if reference.heads:
+            costs.append(self.heads.costs(wanted))
         for number in never:
-            cost[:, np.abs(self.numbers - number) <= reference.gap] = np.inf
-        return reference.choose(cost, before)
+            for cost in costs:
+                cost[:, np.abs(self.numbers - number) <= reference.gap] = np.inf
+        return reference.choose(costs[0], before, *costs[1:])
 
     def draw(
         self,
@@ -106,10 +137,16 @@ class ReferenceBank:
             score: (K,).
             renderer: Draws the stick figures.
         """
+        head = None
+        if reference.heads:
+            *bodies, own = chosen
+            chosen = np.array(bodies, np.intp)
+            if own >= 0:
+                head = self.images([own])[0], (self.poses.xy[own], self.poses.score[own])
         there = chosen[chosen >= 0]
         poses = self.poses.xy[there], self.poses.score[there]
-        edges = self.poses.skeleton.edges
-        return reference.draw(self.images(there), poses, (xy, score), edges, renderer)
+        pictures = self.images(there, headless=head is not None)
+        return reference.draw(pictures, poses, (xy, score), self.poses.skeleton, renderer, head)
 
     def at(self, size: tuple[int, int]) -> ReferenceBank:
         """The same at (W, H): a window of the same shape in other pixels."""

@@ -9,10 +9,13 @@ import numpy as np
 from numpy.typing import NDArray
 from pydantic import Field
 
+from dancekit.references.heads import put_head
 from dancekit.references.morph import joints_shift, morph, shifted
 
 if TYPE_CHECKING:
     from torch import Tensor
+
+    from dancekit.types import Skeleton
 
 Pose = tuple[NDArray[np.float32], NDArray[np.float32]]
 """(..., K, 2) window pixels, NaN where missing, and (..., K) scores."""
@@ -37,6 +40,8 @@ class Nearest:
             field morphing (Beier and Neely 1992).
         copy_pixels: The generator also says, pixel by pixel, what share of the person is the reference's own picture;
             the rest it paints.
+        head: `same`: of the same frame as the body; `nearest`: of the frame whose head looks the same way and is not
+            hidden by a hand. It is put on by a similarity, not bent; the body's forearms and hands stay before it.
     """
 
     version = 1
@@ -50,33 +55,50 @@ class Nearest:
         hysteresis: Annotated[float, Field(ge=0, lt=1)] = 0.3,
         align: Literal["shift", "limbs"] = "limbs",
         copy_pixels: bool = True,
+        head: Literal["same", "nearest"] = "same",
     ) -> None:
         self.frames, self.bank, self.gap = frames, bank, gap
         self.hysteresis = hysteresis
         self.align: Literal["shift", "limbs"] = align
         self.generator_channels = frames if copy_pixels else 0
+        self.heads = head == "nearest"
 
     def channels(self, condition_channels: int) -> int:
         """C of what the generator sees besides: picture, mask and stick figure of each reference."""
         return self.frames * (4 + condition_channels)
 
-    def choose(self, cost: NDArray[np.floating], before: NDArray[np.intp] | None) -> NDArray[np.intp]:
+    def choose(
+        self,
+        cost: NDArray[np.floating],
+        before: NDArray[np.intp] | None,
+        heads: NDArray[np.floating] | None = None,
+    ) -> NDArray[np.intp]:
         """Which references belong to consecutive frames.
 
         Args:
             cost: (T, N) how far each frame of the bank is; infinite where it must not be taken.
             before: (k,) what the frame before had; None at the start.
+            heads: (T, N) the same for the head alone.
 
         Returns:
             (T, k) places in the bank, -1 where there is none. A reference that stays keeps its place among the k.
+            With `heads` the last is the head's.
         """
-        chosen = np.full((len(cost), self.frames), -1, np.intp)
-        held = np.full(self.frames, -1, np.intp) if before is None else before
+        bodies = self._choose(cost, None if before is None else before[: self.frames], self.frames)
+        if heads is None:
+            return bodies
+        return np.concatenate([bodies, self._choose(heads, None if before is None else before[-1:], 1)], 1)
+
+    def _choose(
+        self, cost: NDArray[np.floating], before: NDArray[np.intp] | None, count: int
+    ) -> NDArray[np.intp]:
+        chosen = np.full((len(cost), count), -1, np.intp)
+        held = np.full(count, -1, np.intp) if before is None else before
         for row, own in zip(chosen, cost, strict=True):
             favoured = np.array(own, np.float64)
             kept = held[held >= 0]
             favoured[kept] *= 1 - self.hysteresis
-            order = np.argsort(favoured, kind="stable")[: self.frames]
+            order = np.argsort(favoured, kind="stable")[:count]
             best = order[np.isfinite(favoured[order])]
             stays = np.isin(held, best)
             row[stays] = held[stays]
@@ -114,17 +136,20 @@ class Nearest:
         pictures: Tensor,
         there: Pose,
         wanted: Pose,
-        edges: tuple[tuple[int, int], ...],
+        skeleton: Skeleton,
         renderer: Callable[[NDArray[np.float32], NDArray[np.float32]], Tensor],
+        head: tuple[Tensor, Pose] | None = None,
     ) -> Tensor:
         """What the generator sees of a frame's references.
 
         Args:
             pictures: (k', 4, H, W) float32: the persons in [-1, 1], 0 around them, and their masks; k' <= `frames`.
+                Without heads, if `head` is given.
             there: (k', K, 2) and (k', K): their poses.
             wanted: (K, 2) and (K,): the pose to be painted.
-            edges: The skeleton's.
+            skeleton: What the K joints are.
             renderer: Draws the stick figures: (T, K, 2) and (T, K) to (T, C, H, W).
+            head: (4, H, W) and its pose: the frame that the head is taken from; None: it comes with the body.
 
         Returns:
             (channels, H, W) float32 on the CPU; zeros in place of references that are lacking.
@@ -135,12 +160,16 @@ class Nearest:
         for picture, xy, score in zip(pictures, *there, strict=True):
             shift = joints_shift(xy, score, *wanted)
             if self.align == "limbs":
-                moved = morph(picture, (xy, score), wanted, edges, shift)
+                moved = morph(picture, (xy, score), wanted, skeleton.edges, shift)
             else:
                 moved = shifted(picture, shift)
             mask = moved[3:].clamp(0, 1)  # no colour may outshine what its mask allows: resampling overshoots
             moved = torch.cat([torch.minimum(torch.maximum(moved[:3], -mask), mask), mask])
-            figure = renderer((xy + shift)[None].astype(np.float32), score[None])[0]
+            taken = xy + shift
+            if head is not None:
+                own, known = put_head(moved, *head, wanted, skeleton)
+                taken, score = np.where(known[:, None] > 0, own, taken), np.where(known > 0, known, score)
+            figure = renderer(taken[None].astype(np.float32), score[None].astype(np.float32))[0]
             parts += [moved, figure.cpu()]
         lacking = self.frames - len(pictures)
         if lacking:

@@ -11,6 +11,8 @@ from numpy.typing import NDArray
 if TYPE_CHECKING:
     from torch import Tensor
 
+    from dancekit.types import Skeleton
+
 
 class NoReference:
     """The generator remembers what the target looks like, as in the paper."""
@@ -19,12 +21,18 @@ class NoReference:
     bank = 0
     gap = 0
     generator_channels = 0
+    heads = False
 
     def channels(self, condition_channels: int) -> int:
         """No further channels."""
         return 0
 
-    def choose(self, cost: NDArray[np.floating], before: NDArray[np.intp] | None) -> NDArray[np.intp]:
+    def choose(
+        self,
+        cost: NDArray[np.floating],
+        before: NDArray[np.intp] | None,
+        heads: NDArray[np.floating] | None = None,
+    ) -> NDArray[np.intp]:
         """(T, N) to (T, 0)."""
         return np.zeros((len(cost), 0), np.intp)
 
@@ -37,8 +45,9 @@ class NoReference:
         pictures: Tensor,
         there: tuple[NDArray[np.float32], NDArray[np.float32]],
         wanted: tuple[NDArray[np.float32], NDArray[np.float32]],
-        edges: tuple[tuple[int, int], ...],
+        skeleton: Skeleton,
         renderer: Callable[[NDArray[np.float32], NDArray[np.float32]], Tensor],
+        head: tuple[Tensor, tuple[NDArray[np.float32], NDArray[np.float32]]] | None = None,
     ) -> Tensor:
         """(0, 4, H, W) to (0, H, W)."""
         return pictures.new_zeros((0, *pictures.shape[-2:]))

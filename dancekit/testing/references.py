@@ -31,8 +31,9 @@ def checks(subject: Subject) -> Sequence[Callable[[Subject], None]]:
 
 
 def it_announces_what_it_needs(subject: Subject) -> None:
-    """`bank`, `gap`, `channels` and `generator_channels` are 0 or more; without a bank there are no channels."""
+    """`bank`, `gap`, `channels` and `generator_channels` are 0 or more; no bank, no channels; `heads` is a bool."""
     reference = subject.build()
+    require(isinstance(reference.heads, bool), f"heads is {reference.heads!r}")
     require(reference.bank >= 0 and reference.gap >= 0, f"bank {reference.bank}, gap {reference.gap}")
     require(reference.generator_channels >= 0, f"generator_channels is {reference.generator_channels}")
     channels = reference.channels(CHANNELS)
@@ -45,42 +46,41 @@ def it_announces_what_it_needs(subject: Subject) -> None:
 def it_chooses_from_the_bank(subject: Subject) -> None:
     """Costs (T, N) give places (T, k) in the bank, the same at every call, never one twice in a frame."""
     reference, cost = subject.build(), _cost()
-    chosen = reference.choose(cost, None)
+    chosen = _choose(reference, cost)
     require(chosen.ndim == 2 and len(chosen) == FRAMES, f"places have shape {chosen.shape}")
     require(np.issubdtype(chosen.dtype, np.integer), f"places are {chosen.dtype}")
     inside = (chosen >= -1) & (chosen < BANK)
     require(bool(inside.all()), "a place is not in the bank")
     for row in chosen:
-        there = row[row >= 0]
+        there = row[: len(row) - reference.heads]  # the head may be of the body's frame
+        there = there[there >= 0]
         require(len(set(there.tolist())) == len(there), f"a frame has one reference twice: {row}")
-    require(np.array_equal(chosen, reference.choose(cost, None)), "two calls choose differently")
+    require(np.array_equal(chosen, _choose(reference, cost)), "two calls choose differently")
 
 
 def it_takes_nothing_that_is_forbidden(subject: Subject) -> None:
     """A frame of infinite cost is never taken; where all are, and where the bank is empty, places are -1."""
     reference, cost = subject.build(), _cost()
     cost[:, ::2] = np.inf
-    chosen = reference.choose(cost, None)
+    chosen = _choose(reference, cost)
     require(not (chosen[chosen >= 0] % 2 == 0).any(), "a frame of infinite cost was taken")
     for empty in (np.full_like(cost, np.inf), cost[:, :0]):
-        require(
-            bool((reference.choose(empty, None) == -1).all()), "there is nothing to take, and something was"
-        )
+        require(bool((_choose(reference, empty) == -1).all()), "there is nothing to take, and something was")
 
 
 def it_goes_on_from_the_frame_before(subject: Subject) -> None:
     """A clip in two pieces, the second told what the frame before it had, has the references of the whole."""
     reference, cost = subject.build(), _cost()
-    whole = reference.choose(cost, None)
+    whole = _choose(reference, cost)
     for cut in range(1, FRAMES):
-        rest = reference.choose(cost[cut:], whole[cut - 1])
+        rest = _choose(reference, cost[cut:], whole[cut - 1])
         require(np.array_equal(whole[cut:], rest), f"cut at frame {cut}, the rest has other references")
 
 
 def it_draws_what_it_announced(subject: Subject) -> None:
     """Pictures, poses and the wanted pose give (channels, H, W) float32, finite, the same at every call."""
     reference = subject.build()
-    count = reference.choose(_cost(), None).shape[1]
+    count = _choose(reference, _cost()).shape[1] - reference.heads
     for lacking in range(min(count, 1) + 1):
         drawn = _draw(reference, count - lacking)
         expected = (reference.channels(CHANNELS), SIZE[1], SIZE[0])
@@ -94,7 +94,7 @@ def it_draws_what_it_announced(subject: Subject) -> None:
 def it_stands_missing_joints(subject: Subject) -> None:
     """Poses with missing joints, and with none at all, are no errors."""
     reference = subject.build()
-    count = reference.choose(_cost(), None).shape[1]
+    count = _choose(reference, _cost()).shape[1] - reference.heads
     for missing in (slice(None, None, 3), slice(None)):
         require(bool(_draw(reference, count, missing).isfinite().all()), "it does not draw finite numbers")
 
@@ -102,7 +102,7 @@ def it_stands_missing_joints(subject: Subject) -> None:
 def its_gradient_reaches_the_generator(subject: Subject) -> None:
     """Gradients reach every channel of the generator's output through `compose`."""
     reference, rng = subject.build(), torch.Generator().manual_seed(5)
-    seen = _draw(reference, reference.choose(_cost(), None).shape[1])[None]
+    seen = _draw(reference, _choose(reference, _cost()).shape[1] - reference.heads)[None]
     shape = (1, 4 + reference.generator_channels, SIZE[1], SIZE[0])
     output = (torch.rand(shape, generator=rng) * 2 - 1).requires_grad_()
     made = reference.compose(output, seen)
@@ -112,21 +112,30 @@ def its_gradient_reaches_the_generator(subject: Subject) -> None:
     require(not idle, f"channels {idle} of the generator change nothing")
 
 
+def _choose(
+    reference: Any, cost: NDArray[np.float64], before: NDArray[np.intp] | None = None
+) -> NDArray[np.intp]:
+    """Heads cost something else than bodies, but for what must not be taken."""
+    heads = [np.where(np.isfinite(cost), cost[:, ::-1], np.inf)] if reference.heads else []
+    chosen: NDArray[np.intp] = reference.choose(cost, before, *heads)
+    return chosen
+
+
 def _cost() -> NDArray[np.float64]:
     return np.random.default_rng(4).uniform(10, 14, (FRAMES, BANK))
 
 
 def _draw(reference: Any, count: int, missing: slice | None = None) -> Tensor:
-    poses = example_poses(frames=count + 1)
+    poses = example_poses(frames=count + 2)
     xy, score = poses.xy.copy(), poses.score.copy()
     if missing is not None:
         xy[:, missing], score[:, missing] = np.nan, 0
-    colours = torch.from_numpy(example_frames(frames=count)).float() / 127.5 - 1
-    mask = torch.from_numpy(example_mask(frames=count)).float()[..., None]
+    colours = torch.from_numpy(example_frames(frames=count + 1)).float() / 127.5 - 1
+    mask = torch.from_numpy(example_mask(frames=count + 1)).float()[..., None]
     pictures = torch.cat([colours * mask, mask], -1).permute(0, 3, 1, 2).contiguous()
-    drawn: Tensor = reference.draw(
-        pictures, (xy[:count], score[:count]), (xy[-1], score[-1]), poses.skeleton.edges, _figure
-    )
+    head = [(pictures[-1], (xy[-2], score[-2]))] if reference.heads else []
+    there, wanted = (xy[:count], score[:count]), (xy[-1], score[-1])
+    drawn: Tensor = reference.draw(pictures[:count], there, wanted, poses.skeleton, _figure, *head)
     return drawn
 
 

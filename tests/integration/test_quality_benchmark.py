@@ -93,8 +93,9 @@ def test_marks_of_one_run_and_of_the_plain_loop(
     assert "| tiny | 0.1 | 6 |" in quality.table(rows)
 
 
-def test_the_plain_loops_generator_paints_the_same_in_dancekit() -> None:
-    recipe = plain_dancer.plain_recipe("tiny", [])
+@pytest.mark.parametrize(("name", "changes"), [("tiny", []), ("standard", ["generator.ngf=8"])])
+def test_the_plain_loops_generator_paints_the_same_in_dancekit(name: str, changes: list[str]) -> None:
+    recipe = plain_dancer.plain_recipe(name, changes)
     parts = build_painting(recipe, get_skeleton("blazepose_33"))
     params = recipe.generator.params
     torch.manual_seed(0)

@@ -390,7 +390,9 @@ def test_the_picture_depends_on_the_reference() -> None:
     xy, score = data.target.xy[30:32], data.target.score[30:32]
     before = list(painter.paint(xy, score))
     assert painter.bank is not None
-    painter.bank.pictures[..., :3][painter.bank.pictures[..., 3] > 0] = 200
+    grey = painter.bank.pictures.copy()
+    grey[..., :3][grey[..., 3] > 0] = 200
+    painter.bank = ReferenceBank(grey, painter.bank.poses)
     assert any(not np.array_equal(a, b) for a, b in zip(before, painter.paint(xy, score), strict=True))
 
 
