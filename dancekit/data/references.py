@@ -63,6 +63,8 @@ class ReferenceBank:
         import torch
 
         found = [self._image(int(place), headless) for place in places]
+        if len(found) == 1:
+            return found[0][None]
         return torch.stack(found) if found else torch.zeros(0, 4, *self.pictures.shape[1:3])
 
     def _image(self, place: int, headless: bool) -> Tensor:
@@ -71,9 +73,10 @@ class ReferenceBank:
         key, known = (place, headless), self._recent
         image = known.get(key)
         if image is None:
-            data = torch.from_numpy(self.pictures[place]).permute(2, 0, 1).float()
-            mask = data[3:] / 255
-            image = torch.cat([(data[:3] / 127.5 - 1) * mask, mask])
+            image = torch.from_numpy(self.pictures[place]).float()
+            image[..., 3:] /= 255
+            image[..., :3] = (image[..., :3] / 127.5 - 1) * image[..., 3:]
+            image = image.permute(2, 0, 1)  # in memory by pixels: so it is looked up
             if headless:
                 pose = self.poses.xy[place], self.poses.score[place]
                 image = without_head(image, pose, self.poses.skeleton)

@@ -163,8 +163,9 @@ class Nearest:
                 moved = morph(picture, (xy, score), wanted, skeleton.edges, shift)
             else:
                 moved = shifted(picture, shift)
-            mask = moved[3:].clamp(0, 1)  # no colour may outshine what its mask allows: resampling overshoots
-            moved = torch.cat([torch.minimum(torch.maximum(moved[:3], -mask), mask), mask])
+            colours, mask = moved[:3], moved[3:].clamp_(0, 1)
+            # no colour may outshine what its mask allows: resampling overshoots
+            torch.minimum(torch.maximum(colours, -mask, out=colours), mask, out=colours)
             taken = xy + shift
             if head is not None:
                 own, known = put_head(moved, *head, wanted, skeleton)
