@@ -140,7 +140,9 @@ def _sample(picture: Tensor, x: NDArray[np.float32], y: NDArray[np.float32]) -> 
     there = rows != 0
     left, right = _ends(there.any(0).reshape(-1, channels).any(1))
     top, bottom = _ends(there.any(1))
-    lands = (x > left - _REACH) & (x < right + _REACH) & (y > top - _REACH) & (y < bottom + _REACH)
+    lands: NDArray[np.bool_] = np.logical_and.reduce(
+        [x > left - _REACH, x < right + _REACH, y > top - _REACH, y < bottom + _REACH]
+    )
     (first, last), (upper, lower) = _ends(lands.any(0)), _ends(lands.any(1))
     if first > last:
         return seen
@@ -153,7 +155,7 @@ def _sample(picture: Tensor, x: NDArray[np.float32], y: NDArray[np.float32]) -> 
     return seen
 
 
-def _ends(there: NDArray[np.bool_]) -> tuple[int, int]:
+def _ends(there: NDArray[np.bool_] | np.bool_) -> tuple[int, int]:
     """The first and the last that is true; (0, -1) if none is."""
-    (places,) = np.nonzero(there)
+    places = np.flatnonzero(there)
     return (int(places[0]), int(places[-1])) if len(places) else (0, -1)
