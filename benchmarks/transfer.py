@@ -149,21 +149,23 @@ def make_work(stage: str, source: Path, dancer_file: Path, runner: str) -> Work:
     if stage in ("composite", "encode", "encode_full"):
         return output_work(stage, dancer, source.parent)
     xy = window.to_window(poses.xy)
+    places = painter.places(xy)  # of a window that follows
 
     def draw(number: int) -> torch.Tensor:
-        row = number % len(poses)
-        return next(painter.draw(xy[row : row + 1], poses.score[row : row + 1]))
+        row = slice(number % len(poses), number % len(poses) + 1)
+        where = None if places is None else places[row]
+        return next(painter.draw(xy[row], poses.score[row], places=where))
 
     if stage == "render":
         return draw
-    drawn, boxes = draw(0), painter.face_boxes(xy, poses.score)
+    drawn, boxes = draw(0), painter.face_boxes(xy, poses.score, places=places)
     channels = painter.parts.renderer.spec.channels
     condition, references = drawn[:, :channels], drawn[:, channels:]
     if stage == "refine":
-        image, box = torch.zeros(1, 3, *window.size[::-1]), torch.from_numpy(boxes[:1])
+        image, box = torch.zeros(1, 3, *painter.size[::-1]), torch.from_numpy(boxes[:1])
         return torch.inference_mode()(lambda number: painter.parts.face(image, condition, box))
     state: list[State | None] = [None]
-    parts, plate = painter.parts, torch.zeros(1, 3, *window.size[::-1])
+    parts, plate = painter.parts, torch.zeros(1, 3, *painter.size[::-1])
 
     def paint(given: torch.Tensor) -> torch.Tensor:
         output = painter.network(torch.cat([given, references], 1))
@@ -274,13 +276,15 @@ def measure_sizes(args: argparse.Namespace, given: Path, folder: Path) -> dict[s
     results: dict[str, Any] = {}
     for each in args.dancer or args.sizes:
         if isinstance(each, Path):
-            where, dancer, side = each.stem, each, read_info(each).window.size[0]
+            where, dancer, side = str(each), each, read_info(each).recipe.size[0]
         else:
             where, dancer, side = f"{each}x{each}", folder / f"{each}.safetensors", each
             make_dancer(
                 dancer, load_recipe(args.recipe, [f"size=[{side}, {side}]", *args.overrides]), filmed()
             )
-        cache, source, long = folder / "cache", folder / f"{side}.mp4", folder / f"{side}-long.mp4"
+        own = folder / f"of-{len(results)}"  # two dancers may have one size
+        own.mkdir()
+        cache, source, long = folder / "cache", own / f"{side}.mp4", own / f"{side}-long.mp4"
         make_source(given, source, side, args.frames)
         make_source(given, long, side, args.length or args.frames)
         shared = [stage for stage in STAGES if stage not in COMPUTED]
