@@ -254,6 +254,22 @@ def test_the_figure_shows_the_head_that_was_taken() -> None:
     np.testing.assert_array_equal(own[wrist], body[wrist])
 
 
+def test_a_body_has_no_head_where_another_is_put_on() -> None:
+    bank, poses = a_bank()
+    given: list[torch.Tensor] = []
+
+    class Spy(WithHeads):
+        def draw(self, pictures: torch.Tensor, *rest: Any, **named: Any) -> torch.Tensor:
+            given.append(pictures)
+            return super().draw(pictures, *rest, **named)
+
+    renderer = create("renderer", "sticks", skeleton=BLAZE, size=(SIDE, SIDE), device="cpu")
+    for own in (3, -1):
+        bank.draw(Spy(), np.array([2, own]), poses.xy[0], poses.score[0], renderer)
+    row, column = middle(poses.xy[2])
+    assert not given[0][:, :, row, column].any() and (given[1][:, 3, row, column] == 1).all()
+
+
 def test_without_a_head_that_fits_it_comes_with_the_body() -> None:
     bank, poses = a_bank()
     score = poses.score.copy()
