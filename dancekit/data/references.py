@@ -59,7 +59,7 @@ class ReferenceBank:
         return FilmedHeads(self.poses)
 
     def images(self, places: Iterable[int], *, headless: bool = False) -> Tensor:
-        """(k, 4, h, w) float32: pictures in [-1, 1] times their masks, and the masks in [0, 1]; without heads."""
+        """(k, 4, h, w) float32: pictures in [-1, 1] times their masks, and the masks in [0, 1]; perhaps headless."""
         import torch
 
         found = [self._image(int(place), headless) for place in places]
