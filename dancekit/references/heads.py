@@ -84,14 +84,21 @@ def _head(
     top, bottom = (int(np.clip(each, 0, size[0])) for each in (y - reach, y + reach + 1))
     if left >= right or top >= bottom:
         return None
-    rows, columns = np.mgrid[top:bottom, left:right].astype(np.float32)
-    head = _soft(np.hypot(columns - x, rows - y) / radius, edge)
+    across = np.arange(left, right, dtype=np.float32)[None]
+    down = np.arange(top, bottom, dtype=np.float32)[:, None]
+    head = _soft(np.sqrt(np.square(across - x) + np.square(down - y)) / radius, edge)
+    width = 2 * radius / BOX
+    furthest = reach + ARM[1] * width
     for start, end in _arms(pose, skeleton):
+        if (np.maximum(start, end) < (x - furthest, y - furthest)).any():
+            continue
+        if (np.minimum(start, end) > (x + furthest, y + furthest)).any():
+            continue
         bone = end - start
-        along = ((columns - start[0]) * bone[0] + (rows - start[1]) * bone[1]) / max(1e-6, float(bone @ bone))
-        along = along.clip(0, 1)
-        away = np.hypot(columns - start[0] - along * bone[0], rows - start[1] - along * bone[1])
-        head = np.minimum(head, 1 - _soft(away / (2 * radius / BOX), ARM))
+        along = (across - start[0]) * bone[0] + (down - start[1]) * bone[1]
+        along = (along / max(1e-6, float(bone @ bone))).clip(0, 1)
+        aside = np.square(across - start[0] - along * bone[0]) + np.square(down - start[1] - along * bone[1])
+        head = np.minimum(head, 1 - _soft(np.sqrt(aside) / width, ARM))
     return (top, bottom, left, right), np.ascontiguousarray(head, np.float32)
 
 

@@ -5,7 +5,6 @@ from __future__ import annotations
 import cv2
 import numpy as np
 import torch
-import torch.nn.functional as F
 from numpy.typing import NDArray
 from torch import Tensor
 
@@ -85,32 +84,47 @@ def morph(
     stretch = np.clip(long0 / long, size / _MOST_STRETCH, size * _MOST_STRETCH)
     height, width = picture.shape[-2:]
     x, y = (_coarse(pixels) for pixels in (width, height))
-    points = np.stack(np.meshgrid(x, y)).reshape(2, -1)
     along, along0 = (q - p) / long[:, None], (q0 - p0) / long0[:, None]
-    # (limbs, points), a pass over memory for each operation: this is done for every frame
-    run, side = (
-        _single(axis @ points - (axis * p).sum(1, keepdims=True)) for axis in (along, _across(along))
-    )
-    long, stretch = _single(long[:, None]), _single(stretch[:, None])
-    distance = np.clip(run, 0, long)
-    np.subtract(run, distance, out=distance)
-    np.hypot(side, distance, out=distance)
+    # (limbs, rows, columns), a pass over memory for each operation: this is done for every frame
+    run, side = (_projected(axis, p, x, y) for axis in (along, _across(along)))
+    long, stretch = (_single(each[:, None, None]) for each in (long, stretch))
+    distance = np.minimum(np.maximum(run, 0), long)
+    np.square(np.subtract(run, distance, out=distance), out=distance)
+    distance += np.square(side)
+    np.sqrt(distance, out=distance)
     distance += np.float32(NEAR * extent[1])
-    weight = np.square(long**LENGTH / distance)
+    weight = np.divide(long**LENGTH, distance, out=distance)
+    np.square(weight, out=weight)
     weight /= weight.sum(0)
-    near = np.clip(run, -OVERHANG * long, (1 + OVERHANG) * long)
+    near = np.minimum(np.maximum(run, -OVERHANG * long), (1 + OVERHANG) * long)
     near *= stretch - np.float32(size)
     run *= np.float32(size)
     run += near  # along the limb in the given picture
     side *= np.float32(size)
     run *= weight
     side *= weight
-    field = p0.T @ weight + along0.T @ run + _across(along0).T @ side - points
-    coarse = torch.from_numpy(_single(field.reshape(1, 2, len(y), len(x))))
-    large = F.interpolate(coarse, scale_factor=STEP, mode="bilinear", align_corners=False)
-    fine = large[0, :, :height, :width].numpy()
-    rows, columns = np.mgrid[0:height, 0:width].astype(np.float32)
-    return _sample(picture, columns + fine[0], rows + fine[1])
+    coarse = sum(
+        _single(axis.T) @ values.reshape(len(axis), -1)
+        for axis, values in ((p0, weight), (along0, run), (_across(along0), side))
+    )
+    shifts = np.asarray(coarse, np.float32).reshape(2, len(y), len(x))
+    shifts[0] -= _single(x)
+    shifts[1] -= _single(y)[:, None]
+    size_up = STEP * len(x), STEP * len(y)
+    fine = [cv2.resize(each, size_up, interpolation=cv2.INTER_LINEAR)[:height, :width] for each in shifts]
+    return _sample(
+        picture,
+        fine[0] + np.arange(width, dtype=np.float32),
+        fine[1] + np.arange(height, dtype=np.float32)[:, None],
+    )
+
+
+def _projected(
+    axis: NDArray[np.float64], start: NDArray[np.float64], x: NDArray[np.float64], y: NDArray[np.float64]
+) -> NDArray[np.float32]:
+    """(L, rows, columns): how far each point of a grid is along (L, 2) axes, from (L, 2) starts."""
+    columns, rows = axis[:, :1] * x, axis[:, 1:] * y - (axis * start).sum(1, keepdims=True)
+    return _single(rows)[:, :, None] + _single(columns)[:, None]
 
 
 def _across(along: NDArray[np.float64]) -> NDArray[np.float64]:
@@ -150,8 +164,9 @@ def _sample(picture: Tensor, x: NDArray[np.float32], y: NDArray[np.float32]) -> 
     found = cv2.remap(given, x[part], y[part], cv2.INTER_CUBIC, borderMode=cv2.BORDER_CONSTANT)
     low, high = (bound.reshape(-1, channels) for bound in (rows.min(0), rows.max(0)))
     found = found.reshape(*x[part].shape, channels)
-    np.clip(found, low.min(0).clip(max=0), high.max(0).clip(min=0), out=found)
     seen[:, *part] = torch.from_numpy(found).permute(2, 0, 1)
+    for plane, least, most in zip(seen, low.min(0).clip(max=0), high.max(0).clip(min=0), strict=True):
+        plane[part].clamp_(float(least), float(most))
     return seen
 
 
