@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Literal
+
 import torch
 import torch.nn.functional as F
 from torch import Tensor
@@ -11,12 +13,13 @@ from torch import Tensor
 CHECK_SHARE, CHECK_FLOOR = 0.01, 0.5
 
 
-def warp(images: Tensor, flow: Tensor) -> Tensor:
-    """Fetch each pixel from where the flow says that it was; bilinear, beyond the border the nearest pixel.
+def warp(images: Tensor, flow: Tensor, *, mode: Literal["bilinear", "bicubic"] = "bilinear") -> Tensor:
+    """Fetch each pixel from where the flow says that it was; beyond the border the nearest pixel.
 
     Args:
         images: (B, C, H, W) the frame before.
         flow: (B, 2, H, W) pixels, x and y: the result at p is `images` at p + flow[p].
+        mode: How it is looked up between pixels.
 
     Returns:
         (B, C, H, W) in the dtype of `images`, with gradients to both.
@@ -31,7 +34,7 @@ def warp(images: Tensor, flow: Tensor) -> Tensor:
     at = torch.stack(
         [(x + flow[:, 0]) * (2 / max(width - 1, 1)) - 1, (y + flow[:, 1]) * (2 / max(height - 1, 1)) - 1], -1
     )
-    return F.grid_sample(images, at.to(images.dtype), padding_mode="border", align_corners=True)
+    return F.grid_sample(images, at.to(images.dtype), mode, padding_mode="border", align_corners=True)
 
 
 def seen_before(back: Tensor, there: Tensor) -> Tensor:

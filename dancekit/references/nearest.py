@@ -42,6 +42,9 @@ class Nearest:
             the rest it paints.
         head: `same`: of the same frame as the body; `nearest`: of the frame whose head looks the same way and is not
             hidden by a hand. It is put on by a similarity, not bent; the body's forearms and hands stay before it.
+        residual_flow: How far the generator may move the pixels that it copies, in picture heights, along a smooth
+            flow: so it learns what bending limbs alone cannot know, bodies that turn and clothes that swing. 0: not
+            at all. Needs `copy_pixels`.
     """
 
     version = 1
@@ -56,11 +59,13 @@ class Nearest:
         align: Literal["shift", "limbs"] = "limbs",
         copy_pixels: bool = True,
         head: Literal["same", "nearest"] = "same",
+        residual_flow: Annotated[float, Field(ge=0, le=0.1)] = 0.0,
     ) -> None:
         self.frames, self.bank, self.gap = frames, bank, gap
         self.hysteresis = hysteresis
         self.align: Literal["shift", "limbs"] = align
-        self.generator_channels = frames if copy_pixels else 0
+        self.residual_flow = residual_flow
+        self.generator_channels = frames * (3 if residual_flow else 1) if copy_pixels else 0
         self.heads = head == "nearest"
 
     def channels(self, condition_channels: int) -> int:
@@ -111,8 +116,9 @@ class Nearest:
         """Take from the references what the generator says.
 
         Args:
-            output: (B, C + generator_channels, H, W) in [-1, 1]: the picture first, the share of each reference last,
-                from -1 for nothing to 1 for all of it; more than all in all is scaled down to all.
+            output: (B, C + generator_channels, H, W) in [-1, 1]: the picture first, then the share of each reference,
+                from -1 for nothing to 1 for all of it; more than all in all is scaled down to all. With
+                `residual_flow` how each is to be moved comes last, x and y.
             references: (B, channels, H, W) as `draw` gives them.
 
         Returns:
@@ -120,11 +126,22 @@ class Nearest:
         """
         import torch
 
+        from dancekit.references.residual_flow import moved
+
         if not self.generator_channels:
             return output
-        painted, said = output[:, : -self.frames], output[:, -self.frames :]
+        painted, said, flow = output.tensor_split(
+            [
+                output.shape[1] - self.generator_channels,
+                output.shape[1] - self.generator_channels + self.frames,
+            ],
+            1,
+        )
         batch, channels, height, width = references.shape
-        seen = references.reshape(batch, self.frames, channels // self.frames, height, width)
+        seen = references.reshape(batch, self.frames, channels // self.frames, height, width)[:, :, :4]
+        if self.residual_flow:
+            both = seen.flatten(0, 1), flow.reshape(batch * self.frames, 2, height, width)
+            seen = moved(*both, self.residual_flow).reshape(seen.shape).to(output.dtype)
         share = (said + 1) / 2
         share = share / (share * seen[:, :, 3]).sum(1, keepdim=True).clamp_min(1)
         kept = 1 - (share * seen[:, :, 3]).sum(1, keepdim=True)  # the pictures are times their masks already

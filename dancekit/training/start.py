@@ -9,7 +9,7 @@ import torch
 from torch import Tensor
 
 from dancekit.build import build_painting
-from dancekit.config import Recipe
+from dancekit.config import Recipe, load_recipe
 from dancekit.critic import check_critic, read_critic
 from dancekit.dancer import read_info, read_networks
 from dancekit.errors import UsageError
@@ -17,7 +17,7 @@ from dancekit.training.checkpoint import list_checkpoints
 from dancekit.training.run import Run
 from dancekit.types import Skeleton
 from dancekit.weights.header import read_header, read_tensors
-from dancekit.weights.state_dict import copy_matching
+from dancekit.weights.state_dict import copy_matching, widened
 from dancekit.zoo.dancers import find_dancer
 
 if TYPE_CHECKING:
@@ -84,6 +84,9 @@ def _unfit(path: str, recipe: Recipe) -> UsageError:
 def start_from(path: str, state: TrainingState) -> dict[str, tuple[int, int]]:
     """Copy every tensor of equal name and shape into the networks of a run, and its averages.
 
+    A generator that is shown more references than the one it begins with takes all of its weights, and zeros for
+    what is new.
+
     Averages begin with the averages of what was trained: a face that is then learnt alone is learnt on, and
     written beside, exactly the body of the run that it comes from.
 
@@ -101,19 +104,34 @@ def start_from(path: str, state: TrainingState) -> dict[str, tuple[int, int]]:
     counts = {}
     place = find_start(path)
     averages = _averages(place)
+    widens = _differs_in_references(place, state.recipe)
     for name, tensors in _networks(place, state).items():
-        network = state.networks[name]
+        network, averaged = state.networks[name], averages.get(name, {})
+        if name == "generator" and widens:
+            tensors = {**tensors, **widened(network, tensors)}
+            averaged = {**averaged, **widened(network, averaged)}
         copied, left, _ = copy_matching(network, tensors)
         counts[name] = (len(copied), len(copied) + len(left))
         if name in state.averages:
             whole = {key: value.detach().clone() for key, value in network.state_dict().items()}
-            averaged = averages.get(name, {})
             state.averages[name].load(
                 {**whole, **{key: averaged[key] for key in copied if key in averaged}}, 0
             )
     if not counts.get("generator", (0, 0))[0]:
         raise _unfit(path, state.recipe)
     return counts
+
+
+def _differs_in_references(path: Path, recipe: Recipe) -> bool:
+    """Whether all that decides which channel is which is the same, up to the number of references: they come last."""
+    file = Run(path).recipe_file
+    if path.is_dir() and not file.exists():
+        return False
+    theirs = load_recipe(file) if path.is_dir() else read_info(path).recipe
+    return all(
+        getattr(theirs, part).name == getattr(recipe, part).name
+        for part in ("renderer", "temporal", "background", "reference")
+    )
 
 
 def _averages(path: Path) -> dict[str, dict[str, Tensor]]:

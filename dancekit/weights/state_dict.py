@@ -111,3 +111,32 @@ def copy_matching(network: nn.Module, state: Mapping[str, Tensor]) -> tuple[list
     copied = [key for key in own if key in state and state[key].shape == own[key].shape]
     network.load_state_dict({**own, **{key: state[key] for key in copied}})
     return copied, [key for key in own if key not in copied], [key for key in state if key not in own]
+
+
+def widened(network: nn.Module, state: Mapping[str, Tensor]) -> dict[str, Tensor]:
+    """Begin a network that sees or gives more channels with one that lacks the last of them.
+
+    Args:
+        network: What is to be filled.
+        state: The narrower network's.
+
+    Returns:
+        The tensors that fit but for more input or output channels: `state`'s, and zeros for the new channels. Nothing
+        if the two differ elsewhere, in widths of layers between, say.
+    """
+    import torch
+
+    found = {}
+    for key, own in network.state_dict().items():
+        given = state.get(key)
+        if given is None or given.ndim != own.ndim:
+            return {}
+        if given.shape == own.shape:
+            continue
+        other = [dim for dim in range(own.ndim) if given.shape[dim] != own.shape[dim]]
+        (dim, *more) = other
+        if more or dim > 1 or given.shape[dim] > own.shape[dim]:
+            return {}
+        found[key] = torch.zeros_like(own)
+        found[key].narrow(dim, 0, given.shape[dim]).copy_(given)
+    return found

@@ -206,6 +206,34 @@ class TestComposition:
             torch.testing.assert_close(made[:, :3], share * mask * filmed + (1 - share * mask) * painted)
             assert torch.equal(made[:, 3:], output[:, 3:4]), "the matte is as it was"
 
+    def test_what_is_copied_is_moved_as_the_generator_says(self) -> None:
+        """All of it by as much: two pixels from the right, one from above; with nothing said it stays."""
+        size = 64
+        nearest = Nearest(residual_flow=2 / size)
+        assert nearest.generator_channels == 3
+        filmed = torch.from_numpy(texture((size, size)))[None].permute(0, 3, 1, 2).float() / 127.5 - 1
+        whole = torch.ones(1, 1, size, size)
+        seen = torch.cat([filmed, whole, torch.zeros(1, 3, size, size)], 1)
+        for x, y in ((0.0, 0.0), (1.0, -0.5)):
+            flow = torch.tensor([x, y]).view(1, 2, 1, 1).expand(1, 2, size, size)
+            made = nearest.compose(torch.cat([torch.zeros(1, 3, size, size), whole, flow], 1), seen)
+            there = filmed.roll((-round(2 * x), -round(2 * y)), (3, 2))
+            inside = (..., slice(4, -4), slice(4, -4))
+            torch.testing.assert_close(made[inside], there[inside], atol=1e-4, rtol=0)
+
+    @given(st.integers(0, 2**32 - 1), st.sampled_from([0.0, 0.1]), st.sampled_from([4, 36]))
+    def test_several_never_leave_the_range_of_what_there_can_be(
+        self, seed: int, reach: float, size: int
+    ) -> None:
+        random = torch.Generator().manual_seed(seed)
+        two = Nearest(frames=2, residual_flow=reach)
+        mask = torch.rand(1, 2, 1, size, size, generator=random)
+        pictures = torch.rand(1, 2, 3, size, size, generator=random) * 2 - 1
+        seen = torch.cat([pictures * mask, mask, torch.zeros(1, 2, 3, size, size)], 2).flatten(1, 2)
+        output = torch.rand(1, 3 + two.generator_channels, size, size, generator=random) * 2 - 1
+        made = two.compose(output, seen)
+        assert made.shape == (1, 3, size, size) and made.abs().max() <= 1 + 1e-5
+
     @given(st.integers(0, 2**32 - 1))
     def test_several_never_leave_the_range_of_what_there_is(self, seed: int) -> None:
         random = torch.Generator().manual_seed(seed)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import dataclasses
+import itertools
 import random
 from pathlib import Path
 from types import SimpleNamespace
@@ -22,6 +24,7 @@ from dancekit.training.start import check_start, start_from
 from dancekit.training.state import TrainingState
 from dancekit.training.step import last_sample
 from dancekit.types import get_skeleton
+from dancekit.weights.state_dict import widened
 
 SKELETON = get_skeleton("blazepose_33")
 FACE = ["face=edn", "face.ngf=2", "face.n_down=1", "face.n_blocks=0", "face.crop_size=16"]
@@ -289,6 +292,45 @@ def test_a_local_run_begins_with_a_global_one(tmp_path: Path) -> None:
     for place, said in ((tmp_path, "holds no checkpoint"), (tmp_path / "nope", "there is no")):
         with pytest.raises(UsageError, match=said):
             check_start(str(place))
+
+
+def test_a_run_with_more_references_begins_with_one_that_has_fewer(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """All of its weights, also of the first and the last layer; what is new begins at zero, and does nothing."""
+    monkeypatch.setattr("dancekit.training.state.make_banks", lambda *_, **__: ())
+    one = state_of("reference=nearest", "train.ema=0.9")
+    for _ in range(2):
+        one.learn(BODY, dataclasses.replace(batch_of(1), references=torch.rand(1, 2, 7, 32, 32)))
+    save_checkpoint(tmp_path / "run" / "checkpoints", one)
+    (tmp_path / "run" / "recipe.yaml").write_text(one.recipe.to_yaml())
+    more = ("reference=nearest", "reference.frames=2", "reference.residual_flow=0.02")
+    two = state_of(*more)
+    copied, all_of_it = start_from(str(tmp_path / "run"), two)["generator"]
+    assert copied == all_of_it
+    known, new = torch.rand(1, 6 + 7, 32, 32), torch.rand(1, 7, 32, 32)
+    old = one.networks["generator"].eval()
+    with torch.no_grad():
+        given, shown = old(known), two.networks["generator"].eval()(torch.cat([known, new], 1))
+        torch.testing.assert_close(shown[:, : given.shape[1]], given)
+        assert shown.shape[1] == 3 + 2 * 3 and not shown[:, given.shape[1] :].any()
+        averaged = two.averages["generator"].shadow
+    for key, value in one.averages["generator"].shadow.items():
+        part = averaged[key][tuple(slice(side) for side in value.shape)]
+        assert torch.equal(part, value), key
+    other = state_of(*more, "temporal=single")  # whose inputs are others: what is common fits by chance
+    copied, all_of_it = start_from(str(tmp_path / "run"), other)["generator"]
+    assert copied < all_of_it
+
+
+def test_a_network_is_widened_only_at_its_ends() -> None:
+    def network(*channels: int) -> torch.nn.Sequential:
+        return torch.nn.Sequential(*(torch.nn.Conv2d(a, b, 3) for a, b in itertools.pairwise(channels)))
+
+    narrow = network(3, 4, 4, 2).state_dict()
+    assert set(widened(network(5, 4, 4, 6), narrow)) == {"0.weight", "2.weight", "2.bias"}
+    for other in ((3, 6, 6, 2), (2, 4, 4, 2), (3, 4, 4, 1), (3, 4, 4, 2, 2)):
+        assert not widened(network(*other), narrow), other
 
 
 def test_a_start_that_cannot_fit_is_refused_before_poses_are_found(
