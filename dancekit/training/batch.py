@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from dancekit.build import PaintingParts
-from dancekit.contracts import Augmentation, Clip, FaceRefiner
+from dancekit.contracts import Augmentation, Clip, FaceRefiner, Reference
 from dancekit.data.references import ReferenceBank
 from dancekit.data.training_set import TrainingSet
 from dancekit.training.given import condition_of, face_boxes_of
@@ -30,6 +30,7 @@ class Batch:
         plate: (B, 3, H, W) clean plates.
         boxes: (B, T, 4) face boxes, NaN where no face is seen; or (B, T, R, D), see `FaceRefiner.boxes`.
         references: (B, T, R, H, W) what the generator sees besides; None without references.
+        taught: The same for the teacher's generator; None where it sees none.
         run_up: So many of the frames, the first of each clip, are painted for history alone.
     """
 
@@ -39,13 +40,29 @@ class Batch:
     plate: Tensor
     boxes: Tensor
     references: Tensor | None = None
+    taught: Tensor | None = None
     run_up: int = 0
 
     def __getitem__(self, frames: slice) -> Batch:
         """Some frames of every clip, all to be learnt from."""
         conditions, real, mask = (each[:, frames] for each in (self.conditions, self.real, self.mask))
-        references = None if self.references is None else self.references[:, frames]
-        return Batch(conditions, real, mask, self.plate, self.boxes[:, frames], references)
+        references, taught = (
+            None if each is None else each[:, frames] for each in (self.references, self.taught)
+        )
+        return Batch(conditions, real, mask, self.plate, self.boxes[:, frames], references, taught)
+
+
+@dataclass(frozen=True, eq=False)
+class Filmed:
+    """What references come from.
+
+    Attributes:
+        reference: Chooses and draws them.
+        banks: What it chooses from, one for each person; none without references.
+    """
+
+    reference: Reference
+    banks: Sequence[ReferenceBank] = ()
 
 
 def draw_clips(
@@ -135,8 +152,9 @@ def make_batch(
     clips: Sequence[Clip],
     painting: PaintingParts,
     device: str,
-    banks: Sequence[ReferenceBank] = (),
+    filmed: Filmed | None = None,
     *,
+    taught: Filmed | None = None,
     run_up: int = 0,
 ) -> Batch:
     """Draw the condition images and references, find the face boxes, and put all of it on the device.
@@ -145,33 +163,40 @@ def make_batch(
         clips: Of one length and size.
         painting: Its renderer draws at that size.
         device: Where to.
-        banks: What references are chosen from, one for each person; none without references.
+        filmed: Where the generator's references come from; None without any.
+        taught: Where its teacher's come from; None without a teacher.
         run_up: See `Batch`.
     """
     drawn = [condition_of(clip, painting.renderer) for clip in clips]
     face = cast("FaceRefiner", painting.face)
     boxes = [torch.from_numpy(face_boxes_of(clip, face)) for clip in clips]
+
+    def shown(source: Filmed | None) -> Tensor | None:
+        if source is None or not source.banks:
+            return None
+        drawn = [references_of(clip, painting, source) for clip in clips]
+        return torch.stack(drawn).to(device)
+
+    references = shown(filmed)
     return Batch(
         conditions=torch.stack(drawn).to(device),
         real=torch.stack([clip.images for clip in clips]).to(device),
         mask=torch.stack([clip.mask for clip in clips]).to(device),
         plate=torch.cat([clip.plate for clip in clips]).to(device),
         boxes=torch.stack(boxes).to(device),
-        references=None
-        if not banks
-        else torch.stack([references_of(clip, painting, banks[clip.person]) for clip in clips]).to(device),
+        references=references,
+        taught=references if taught is filmed else shown(taught),
         run_up=run_up,
     )
 
 
-def references_of(clip: Clip, painting: PaintingParts, bank: ReferenceBank) -> Tensor:
+def references_of(clip: Clip, painting: PaintingParts, filmed: Filmed) -> Tensor:
     """(T, R, H, W) of a clip: never its own frames, nor their neighbours in time."""
     assert clip.numbers is not None
-    bank = bank.at((clip.images.shape[-1], clip.images.shape[-2]))
+    bank = filmed.banks[clip.person].at((clip.images.shape[-1], clip.images.shape[-2]))
     xy, score = clip.xy.numpy(), clip.score.numpy()
-    chosen = bank.choose(painting.reference, xy, score, never=clip.numbers.tolist())
+    chosen = bank.choose(filmed.reference, xy, score, never=clip.numbers.tolist())
     drawn = [
-        bank.draw(painting.reference, *each, painting.renderer)
-        for each in zip(chosen, xy, score, strict=True)
+        bank.draw(filmed.reference, *each, painting.renderer) for each in zip(chosen, xy, score, strict=True)
     ]
     return torch.stack(drawn)

@@ -32,7 +32,7 @@ from dancekit.data.sampling import start_weights
 from dancekit.data.training_set import TrainingSet, scale_down
 from dancekit.errors import DancekitError
 from dancekit.model import Painter
-from dancekit.training.batch import Batch, draw_clips, draw_places, make_batch
+from dancekit.training.batch import Batch, Filmed, draw_clips, draw_places, make_batch
 from dancekit.training.devices import choose_precision, choose_winograd, compile_generator, save_memory
 from dancekit.training.distributed import ALONE, Processes
 from dancekit.training.ema import EMA
@@ -109,8 +109,9 @@ class TrainingState:
         generator = self.networks["generator"]
         self.teacher = Teacher(Path(taught_by), recipe, generator, device) if taught_by else None
         self.averages = {name: EMA(each, recipe.train.ema) for name, each in self.painting.networks.items()}
-        self._banks = make_banks(data, self.painting.reference, hold_out=recipe.train.hold_out)
-        self.bank: ReferenceBank | None = self._banks[0] if self._banks else None
+        self._filmed = self._film(self.painting)
+        self._taught = self._film_for_teacher()
+        self.bank: ReferenceBank | None = self._filmed.banks[0] if self._filmed.banks else None
         self._paintings = {recipe.size: self.painting} | {
             stage.size: build_painting_at(recipe, data.target.skeleton, device, stage.size)
             for stage in recipe.train.stages
@@ -223,6 +224,16 @@ class TrainingState:
         """End what works in the background."""
         self._batches.close()
 
+    def _film(self, painting: PaintingParts) -> Filmed:
+        reference = painting.reference
+        return Filmed(reference, make_banks(self.data, reference, hold_out=self.recipe.train.hold_out))
+
+    def _film_for_teacher(self) -> Filmed | None:
+        """The student's own references, unless the teacher has learnt with others."""
+        if self.teacher is None:
+            return None
+        return self._film(self.teacher.parts) if self.teacher.sees_others else self._filmed
+
     def _make_batches(self, step: int) -> list[Batch]:
         """What a step trains on, `accumulate` batches or this process's share of them; a function of the seed and the
         step, in any thread.
@@ -242,7 +253,14 @@ class TrainingState:
         )
         painting, before = self._paintings[plan.size], plan.before(step)
         return [
-            make_batch(clips[start : start + size], painting, self.device, self._banks, run_up=before)
+            make_batch(
+                clips[start : start + size],
+                painting,
+                self.device,
+                self._filmed,
+                taught=self._taught,
+                run_up=before,
+            )
             for start in range(0, len(clips), size)
         ]
 

@@ -21,8 +21,8 @@ from dancekit.zoo.dancers import find_dancer
 if TYPE_CHECKING:
     from dancekit.training.batch import Batch
 
-SAME = ("renderer", "background", "reference")
-"""What must be the student's own: the teacher is shown the student's conditions."""
+SAME = ("renderer", "background")
+"""What must be the student's own: the teacher is shown the student's conditions. References are its own."""
 
 PART = 8
 """Attention is that of the last convolution whose result is smallest, but no smaller than this part of the picture."""
@@ -60,6 +60,10 @@ class Teacher:
         student: The student's generator, whose attention is looked at as well.
         device: Where.
 
+    Attributes:
+        parts: What paints.
+        sees_others: Whether its references are not the student's.
+
     Raises:
         DancerError: Not a dancer file.
         IncompatibleParts: It is shown another stick figure, or paints before another background.
@@ -79,6 +83,7 @@ class Teacher:
                 ),
                 hint="take what the teacher has into the recipe",
             )
+        self.sees_others = theirs.reference != recipe.reference
         self.parts: PaintingParts = build_painting(theirs, get_skeleton(info.skeleton), device)
         tensors = read_networks(file)
         for name, network in self.parts.networks.items():
@@ -105,7 +110,7 @@ class Teacher:
         """(B, T, 3, H, W); its history is its own."""
         images, state = [], None
         for t in range(batch.conditions.shape[1]):
-            references = None if batch.references is None else batch.references[:, t]
+            references = None if batch.taught is None else batch.taught[:, t]
 
             def generate(given: Tensor, references: Tensor | None = references) -> Tensor:
                 if references is None:

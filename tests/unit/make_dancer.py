@@ -65,12 +65,12 @@ def make_dancer(path: Path, *, seed: int = 0, changes: tuple[str, ...] = ()) -> 
         licence="CC0-1.0",
     )
     _, png = cv2.imencode(".png", cv2.cvtColor(texture(FRAME, seed), cv2.COLOR_RGB2BGR))
-    bank = make_bank(_filmed(target, window), parts.reference)
+    bank = make_bank(filmed(target, window), parts.reference)
     save_dancer(path, info, networks, target=target, plate_png=png.tobytes(), dtype="fp32", references=bank)
     return path
 
 
-def _filmed(target: PoseSequence, window: Window) -> TrainingSet:
+def filmed(target: PoseSequence, window: Window) -> TrainingSet:
     """Noise for frames, all of it the person."""
     shape = (len(target), window.size[1], window.size[0])
     frames = np.random.default_rng(0).integers(0, 256, (*shape, 3), dtype=np.uint8)

@@ -14,7 +14,7 @@ from dancekit.data.crowd import Crowd
 from dancekit.data.references import make_banks
 from dancekit.data.sampling import start_weights
 from dancekit.data.training_set import TrainingSet
-from dancekit.training.batch import make_batch
+from dancekit.training.batch import Filmed, make_batch
 from dancekit.types import Window
 
 LENGTHS = (40, 25, 30)
@@ -76,7 +76,7 @@ def test_a_batch_shows_each_clip_references_of_its_person(crowd: Crowd) -> None:
     painting = build_painting(recipe, crowd.target.skeleton)
     banks = make_banks(crowd, painting.reference)
     clips = [crowd.clip(start, 2) for start in (0, LENGTHS[0] + 2, LENGTHS[0] + LENGTHS[1] + 5)]
-    references = make_batch(clips, painting, "cpu", banks).references
+    references = make_batch(clips, painting, "cpu", Filmed(painting.reference, banks)).references
     assert references is not None
     darkest = (
         ((references[:, :, 0].amin((1, 2, 3)) + 1) * 127.5).round().int()

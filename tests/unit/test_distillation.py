@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import dataclasses
 from pathlib import Path
 from types import SimpleNamespace
 
 import pytest
 import torch
-from make_dancer import make_dancer
+from make_dancer import FRAME, dance, filmed, make_dancer
 from torch import nn
 
 from dancekit.build import create
@@ -16,7 +17,7 @@ from dancekit.config.schema import Stage
 from dancekit.contracts import LossView
 from dancekit.errors import IncompatibleParts, UsageError
 from dancekit.losses.distillation import Distillation, attention_distance, attention_of
-from dancekit.training.batch import Batch
+from dancekit.training.batch import Batch, make_batch, references_of
 from dancekit.training.state import TrainingState
 from dancekit.training.teacher import Teacher, teacher_of
 from dancekit.transfer import Dancer
@@ -162,6 +163,30 @@ def test_training_towards_the_teacher(dancer: Path) -> None:
     for name, value in state.teacher.parts.generator.state_dict().items():  # type: ignore[union-attr]
         assert torch.equal(value, weights[name])
     assert not any(name.startswith("teacher") for name in state.networks)
+
+
+def test_a_teacher_is_shown_references_as_it_has_learnt_with(tmp_path: Path) -> None:
+    two = "reference={name: nearest, params: {frames: 2, bank: 6, gap: 3}}"
+    file = make_dancer(tmp_path / "teacher.safetensors", changes=("face=none", two))
+    target, window = dance(FRAME)[:40], Dancer.load(file, device="cpu").info.window
+    given = ("face=none", "generator=separable", "generator.ngf=4", LOSS % file)
+    one = "reference={name: nearest, params: {frames: 1, bank: 4, gap: 3}}"
+    for own, channels in ((one, 7), ("reference=none", 0), (two, 14)):
+        state = TrainingState(load_recipe("tiny", [*given, own]), filmed(target, window), "cpu")
+        (batch,) = state._make_batches(1)
+        assert batch.taught is not None and batch.taught.shape == (1, 2, 14, 64, 64)
+        assert (0 if batch.references is None else batch.references.shape[2]) == channels
+        if own == two:
+            assert batch.taught is batch.references, "drawn once"
+        assert state.teacher is not None and state._taught is not None
+        clip = state.data.clip(20, 2)
+        drawn = make_batch([clip], state.painting, "cpu", taught=state._taught)
+        expected = references_of(clip, state.teacher.parts, state._taught)
+        assert torch.equal(drawn.taught[0], expected) and len(state._taught.banks[0].poses) == 6  # type: ignore[index]
+        seen = state.teacher.look(drawn)["taught"]
+        bare = state.teacher.look(dataclasses.replace(drawn, taught=torch.zeros_like(expected)[None]))
+        assert seen.shape == (1, 2, 3, 64, 64) and not torch.allclose(seen, bare["taught"])
+        state.close()
 
 
 def test_without_the_loss_there_is_no_teacher() -> None:

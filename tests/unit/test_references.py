@@ -25,7 +25,7 @@ from dancekit.model import Painter
 from dancekit.references import morph as morphing
 from dancekit.references.morph import joints_shift, morph, shifted
 from dancekit.references.nearest import Nearest
-from dancekit.training.batch import draw_clips, references_of
+from dancekit.training.batch import Filmed, draw_clips, references_of
 from dancekit.training.given import check_given
 from dancekit.training.plan import ClipPlan
 from dancekit.transfer import Dancer
@@ -372,7 +372,7 @@ def test_what_the_generator_sees_is_what_was_filmed() -> None:
     bank = make_bank(data, parts.reference)
     clip = data.clip(10, 2)
     assert bank is not None
-    seen = references_of(clip, parts, bank)
+    seen = references_of(clip, parts, Filmed(parts.reference, [bank]))
     assert seen.shape == (2, 14, 64, 64) and parts.generator.spec.in_channels == 3 + 3 + 14
     chosen = bank.choose(parts.reference, clip.xy.numpy(), clip.score.numpy(), never=[10, 11])
     for t in range(2):
