@@ -5,7 +5,9 @@
 The references of every sixth frame of a dance that the target also did for the camera, drawn onto the clean plate and
 compared with the true frame in the person's mask: PSNR, SSIM and sharpness (1 is right) of the picture that the
 generator is shown, the PSNR in the part of the mask that is within a head's width of the head's middle, and how often
-another frame takes over in the whole dance. DIR is like ../shared/data/dancefloor:
+another frame takes over in the whole dance. `bent` is the PSNR if the picture were moved along the optical flow onto
+the true one, smoothed (what `residual_flow` has to learn); `best` that of several references if at each place the one
+that differs least were taken (what the shares of `copy_pixels` have to learn). DIR is like ../shared/data/dancefloor:
 `target_train.mp4`, `target_truth.mp4` and `target_truth.npz`. Poses are found, not given.
 """
 
@@ -17,6 +19,7 @@ import tempfile
 from pathlib import Path
 from typing import Any
 
+import cv2
 import numpy as np
 
 from dancekit.boxes import face_boxes
@@ -30,6 +33,10 @@ from dancekit.references.nearest import Nearest
 from dancekit.video import read_frames
 
 EVERY = 6
+SMOOTH, FURTHEST = 1 / 32, 1 / 50
+"""Of the flow that bends the picture, in picture heights: the Gaussian that smooths it, and how far it may reach."""
+PLACE = 1 / 85
+"""Where the best of several references is asked for: the Gaussian's width, in picture heights."""
 HEAD_RADIUS = 0.4
 """Of the face box's side, which is 2.5 head widths: a head's width."""
 WAYS: dict[str, dict[str, Any]] = {
@@ -40,6 +47,7 @@ WAYS: dict[str, dict[str, Any]] = {
     "no hysteresis": {"hysteresis": 0.0},
     "mean of 2": {"frames": 2},
     "mean of 3": {"frames": 3},
+    "mean of 4": {"frames": 4},
     "head of its own": {"head": "nearest"},
 }
 
@@ -95,12 +103,12 @@ def measured(
     )
     chosen = bank.choose(reference, xy, score)
     plate = crop(data.plate, data.window).astype(np.float32).transpose(2, 0, 1)
-    shown = []
+    shown, each = [], []
     for number in range(0, len(xy), EVERY):
         seen = bank.draw(reference, chosen[number], xy[number], score[number], renderer).numpy()
-        seen = seen.reshape(reference.frames, -1, *seen.shape[1:])[:, :4].mean(0)
-        picture = (seen[:3] + seen[3]) * 127.5 + plate * (1 - seen[3])
-        shown.append(picture.clip(0, 255).round().astype(np.uint8).transpose(1, 2, 0))
+        seen = seen.reshape(reference.frames, -1, *seen.shape[1:])[:, :4]
+        each.append([_on_plate(one, plate) for one in seen])
+        shown.append(_on_plate(seen.mean(0), plate))
     boxes = face_boxes(xy, score, data.target.skeleton)[::EVERY]
     rows, columns = np.mgrid[0 : data.window.size[1], 0 : data.window.size[0]]
     middle = (boxes[:, :2] + boxes[:, 2:])[..., None, None] / 2
@@ -110,9 +118,40 @@ def measured(
         name: float(np.nanmean(create("metric", name)(np.stack(shown), frames, masks)))
         for name in ("psnr", "ssim", "sharpness")
     }
+    pairs = list(zip(each, frames, strict=True))
+    scores |= {
+        "bent": _psnr([_bent(ones[0], true) for ones, true in pairs], frames, masks),
+        "best": _psnr([_best(ones, true) for ones, true in pairs], frames, masks),
+    }
     seen_of_head = create("metric", "psnr")(np.stack(shown), frames, heads)
     scores |= {"head psnr": float(np.nanmean(seen_of_head))}
     return scores | {"changes": int((np.diff(chosen[:, 0]) != 0).sum()), "kilobytes": len(bank.png()) / 1000}
+
+
+def _on_plate(seen: Any, plate: Any) -> Any:
+    picture = (seen[:3] + seen[3]) * 127.5 + plate * (1 - seen[3])
+    return picture.clip(0, 255).round().astype(np.uint8).transpose(1, 2, 0)
+
+
+def _psnr(shown: list[Any], frames: Any, masks: Any) -> float:
+    return float(np.nanmean(create("metric", "psnr")(np.stack(shown), frames, masks)))
+
+
+def _bent(shown: Any, true: Any) -> Any:
+    """Moved along the optical flow to the true picture, as smooth and as far as can be learnt."""
+    height, width = shown.shape[:2]
+    grey = [cv2.cvtColor(each, cv2.COLOR_RGB2GRAY) for each in (true, shown)]
+    flow = cv2.DISOpticalFlow_create(cv2.DISOPTICAL_FLOW_PRESET_MEDIUM).calc(*grey, None)
+    flow = cv2.GaussianBlur(flow, (0, 0), SMOOTH * height).clip(-FURTHEST * height, FURTHEST * height)
+    rows, columns = np.mgrid[0:height, 0:width].astype(np.float32)
+    return cv2.remap(shown, columns + flow[..., 0], rows + flow[..., 1], cv2.INTER_CUBIC)
+
+
+def _best(ones: list[Any], true: Any) -> Any:
+    """Of several pictures at each place the one that differs least there."""
+    wrong = [((one.astype(np.float32) - true) ** 2).sum(-1) for one in ones]
+    near = np.stack([cv2.GaussianBlur(each, (0, 0), PLACE * len(true)) for each in wrong]).argmin(0)
+    return np.take_along_axis(np.stack(ones), near[None, ..., None], 0)[0]
 
 
 if __name__ == "__main__":
