@@ -4,7 +4,8 @@
 
 The references of every sixth frame of a dance that the target also did for the camera, drawn onto the clean plate and
 compared with the true frame in the person's mask: PSNR, SSIM and sharpness (1 is right) of the picture that the
-generator is shown, the PSNR in the part of the mask that is within a head's width of the head's middle, and how often
+generator is shown, the PSNR in the part of the mask that is within a head's width of the head's middle, the PSNR in
+and around the arms (within half a head's width of the wanted arms' bones), and how often
 another frame takes over in the whole dance. `bent` is the PSNR if the picture were moved along the optical flow onto
 the true one, smoothed (what `residual_flow` has to learn); `best` that of several references if at each place the one
 that differs least were taken (what the shares of `copy_pixels` have to learn). DIR is like ../shared/data/dancefloor:
@@ -22,7 +23,7 @@ from typing import Any
 import cv2
 import numpy as np
 
-from dancekit.boxes import face_boxes
+from dancekit.boxes import face_boxes, head_widths
 from dancekit.build import build_filters, build_pose, create
 from dancekit.config import load_recipe
 from dancekit.data.framing import crop
@@ -49,6 +50,7 @@ WAYS: dict[str, dict[str, Any]] = {
     "mean of 3": {"frames": 3},
     "mean of 4": {"frames": 4},
     "head of its own": {"head": "nearest"},
+    "head and arms of their own": {"head": "nearest", "arms": "nearest"},
 }
 
 
@@ -125,12 +127,29 @@ def measured(
     }
     seen_of_head = create("metric", "psnr")(np.stack(shown), frames, heads)
     scores |= {"head psnr": float(np.nanmean(seen_of_head))}
+    arms = _arms(xy[::EVERY], score[::EVERY], data)
+    scores |= {"arms psnr": _psnr(shown, frames, arms)}
     return scores | {"changes": int((np.diff(chosen[:, 0]) != 0).sum()), "kilobytes": len(bank.png()) / 1000}
 
 
 def _on_plate(seen: Any, plate: Any) -> Any:
     picture = (seen[:3] + seen[3]) * 127.5 + plate * (1 - seen[3])
     return picture.clip(0, 255).round().astype(np.uint8).transpose(1, 2, 0)
+
+
+def _arms(xy: Any, score: Any, data: TrainingSet) -> Any:
+    """Where arms should be, and half a head's width around."""
+    skeleton, masks = data.target.skeleton, []
+    widths = head_widths(xy, score, skeleton)
+    for points, known, width in zip(xy, score, widths, strict=True):
+        mask = np.zeros(data.window.size[::-1], np.uint8)
+        for side in ("left", "right"):
+            joints = [skeleton.index(f"{side}_{joint}") for joint in ("shoulder", "elbow", "wrist", "index")]
+            if (known[joints] > 0).all() and np.isfinite(width):
+                line = [points[joints].round().astype(np.int32)]
+                cv2.polylines(mask, line, isClosed=False, color=255, thickness=max(1, round(width)))
+        masks.append(mask > 0)
+    return np.stack(masks)
 
 
 def _psnr(shown: list[Any], frames: Any, masks: Any) -> float:

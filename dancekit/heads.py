@@ -1,16 +1,12 @@
-"""How one head lies upon another: the similarity between their joints, and how well it fits.
-
-Below the roles, as `boxes.py`: the bank of references chooses heads by it, a reference puts them on by it.
-"""
+"""How badly one filmed head stands for another: what their joints differ by after the best similarity, and more."""
 
 from __future__ import annotations
-
-from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 
 from dancekit.boxes import head_widths
+from dancekit.similarity import Similarity, fit_similarity, joint_middle, joint_points
 from dancekit.types import PoseSequence, Skeleton
 
 JOINTS = (
@@ -43,22 +39,6 @@ LACKING = 0.5
 _AT_ONCE = 256
 
 
-class HeadFit(NamedTuple):
-    """The similarities, x + iy, that bring N heads onto one: `z * turn + shift`; NaN where there is none.
-
-    Attributes:
-        turn: (..., N) complex: rotation and scale.
-        shift: (..., N) complex, pixels.
-        left: (..., N) what the joints differ by, root mean square, pixels.
-        common: (..., N) share of the joints seen in either that are seen in both.
-    """
-
-    turn: NDArray[np.complex128]
-    shift: NDArray[np.complex128]
-    left: NDArray[np.float64]
-    common: NDArray[np.float64]
-
-
 def head_joints(skeleton: Skeleton) -> list[int]:
     """Indices of the joints that tell where a head is and which way it looks."""
     return [skeleton.index(name) for name in JOINTS if name in skeleton]
@@ -68,28 +48,15 @@ def fit_heads(
     there: tuple[NDArray[np.float32], NDArray[np.float32]],
     wanted: tuple[NDArray[np.float32], NDArray[np.float32]],
     skeleton: Skeleton,
-) -> HeadFit:
-    """Least squares over the joints that both have, without mirroring (Umeyama 1991, in the plane).
+) -> Similarity:
+    """`fit_similarity` over the joints of heads.
 
     Args:
         there: (N, K, 2) pixels and (N, K) scores: the heads that are to be moved.
         wanted: (..., K, 2) and (..., K): where to.
         skeleton: What the K joints are.
     """
-    joints = head_joints(skeleton)
-    z, seen = _points(*there, joints)
-    w, sought = _points(*wanted, joints)
-    w, sought = w[..., None, :], sought[..., None, :]
-    both = seen & sought
-    count = both.sum(-1)
-    with np.errstate(invalid="ignore", divide="ignore"):
-        middle, goal = (np.where(both, each, 0).sum(-1) / count for each in (z, w))
-        z, w = np.where(both, z - middle[..., None], 0), np.where(both, w - goal[..., None], 0)
-        turn = (np.conj(z) * w).sum(-1) / np.square(np.abs(z)).sum(-1)
-        turn = np.where((count >= FEWEST_JOINTS) & np.isfinite(turn) & (np.abs(turn) > 0), turn, np.nan)
-        left = np.sqrt(np.square(np.abs(turn[..., None] * z - w)).sum(-1) / count)
-        common = count / (seen | sought).sum(-1)
-    return HeadFit(turn, goal - turn * middle, left, common)
+    return fit_similarity(there, wanted, head_joints(skeleton), fewest=FEWEST_JOINTS)
 
 
 class FilmedHeads:
@@ -103,11 +70,11 @@ class FilmedHeads:
         skeleton = poses.skeleton
         self.poses = poses
         self._shoulders = [skeleton.index(f"{side}_shoulder") for side in ("left", "right")]
-        self._neck = _middle(poses.xy, poses.score, self._shoulders)
+        self._neck = joint_middle(poses.xy, poses.score, self._shoulders)
         widths = head_widths(poses.xy, poses.score, skeleton, smoothing=1)
-        middle = _middle(poses.xy, poses.score, head_joints(skeleton))
+        middle = joint_middle(poses.xy, poses.score, head_joints(skeleton))
         arms = [skeleton.index(name) for name in ARMS if name in skeleton]
-        points, known = _points(poses.xy, poses.score, arms)
+        points, known = joint_points(poses.xy, poses.score, arms)
         with np.errstate(invalid="ignore"):
             near = np.abs(points - middle[:, None]) < HAND_IS_NEAR * widths[:, None]
         self._hidden = HIDDEN * (near & known).any(-1)
@@ -126,25 +93,9 @@ class FilmedHeads:
         skeleton = self.poses.skeleton
         fit = fit_heads((self.poses.xy, self.poses.score), (wanted.xy, wanted.score), skeleton)
         width = head_widths(wanted.xy, wanted.score, skeleton, smoothing=1)[:, None]
-        goal = _middle(wanted.xy, wanted.score, self._shoulders)[:, None]
+        goal = joint_middle(wanted.xy, wanted.score, self._shoulders)[:, None]
         with np.errstate(invalid="ignore", divide="ignore"):
             aside = np.nan_to_num(np.abs(self._neck * fit.turn + fit.shift - goal) / width)  # 0: no shoulders
             cost = fit.left / width + UPON_NECK * aside + OTHER_SIZE * np.abs(np.log(np.abs(fit.turn)))
         cost += LACKING * (1 - fit.common) + self._hidden
         return np.where(np.isfinite(cost), cost, np.inf)
-
-
-def _points(
-    xy: NDArray[np.float32], score: NDArray[np.float32], joints: list[int]
-) -> tuple[NDArray[np.complex128], NDArray[np.bool_]]:
-    """(..., J) x + iy, 0 where missing, and whether it is there."""
-    chosen = xy[..., joints, :].astype(np.float64)
-    seen = (score[..., joints] > 0) & np.isfinite(chosen).all(-1)
-    return np.where(seen, chosen[..., 0] + 1j * chosen[..., 1], 0), seen
-
-
-def _middle(xy: NDArray[np.float32], score: NDArray[np.float32], joints: list[int]) -> NDArray[np.complex128]:
-    """(...,) of the joints that are there; NaN where none is."""
-    points, seen = _points(xy, score, joints)
-    with np.errstate(invalid="ignore", divide="ignore"):
-        return np.asarray(points.sum(-1) / np.where(seen.any(-1), seen.sum(-1), np.nan))

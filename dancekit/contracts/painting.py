@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from types import MappingProxyType
 from typing import TYPE_CHECKING, Protocol, TypeAlias, runtime_checkable
 
 import numpy as np
@@ -133,8 +134,8 @@ class Reference(Protocol):
     """In training, frames to either side of one that is painted which are none of its references."""
     generator_channels: int
     """C that the generator gives for `compose`, after those of the background."""
-    heads: bool
-    """Whether heads come from frames of their own."""
+    parts: tuple[str, ...]
+    """What comes from frames of its own, in this order: of `head`, `left_arm`, `right_arm`."""
 
     def channels(self, condition_channels: int) -> int:
         """C of what it draws, from C of the condition images."""
@@ -144,17 +145,17 @@ class Reference(Protocol):
         self,
         cost: NDArray[np.floating],
         before: NDArray[np.intp] | None,
-        heads: NDArray[np.floating] | None = None,
+        parts: Sequence[NDArray[np.floating]] = (),
     ) -> NDArray[np.intp]:
         """For each of T consecutive frames k of the bank.
 
         Args:
             cost: (T, N) how far the poses are from those of the bank, pixels; infinite where it must not be taken.
             before: (k,) what the frame before had; None at the start.
-            heads: (T, N) the same for the head alone, in head widths; given if `self.heads`.
+            parts: (T, N) the same for each of `self.parts` alone, in head widths.
 
         Returns:
-            (T, k) places in the bank, -1 where there is none; with `heads` the last of them is the head's.
+            (T, k + len(parts)) places in the bank, -1 where there is none; those of the parts come last.
         """
         ...
 
@@ -173,19 +174,21 @@ class Reference(Protocol):
         wanted: tuple[NDArray[np.float32], NDArray[np.float32]],
         skeleton: Skeleton,
         renderer: Callable[[NDArray[np.float32], NDArray[np.float32]], Tensor],
-        head: tuple[Tensor, tuple[NDArray[np.float32], NDArray[np.float32]]] | None = None,
+        parts: Mapping[
+            str, tuple[Tensor, tuple[NDArray[np.float32], NDArray[np.float32]]]
+        ] = MappingProxyType({}),
     ) -> Tensor:
         """What the generator sees.
 
         Args:
             pictures: (k', 4, H, W) float32 persons in [-1, 1], 0 around them, and their masks; k' <= k. Without
-                heads, if `head` is given.
+                the `parts` that are given.
             there: (k', K, 2) window pixels and (k', K) scores: their poses.
             wanted: (K, 2) and (K,): the pose to be painted.
             skeleton: What the K joints are.
             renderer: Draws stick figures.
-            head: (4, H, W) like `pictures`, and its (K, 2) and (K,) pose: where the head is taken from; None: it
-                comes with the body.
+            parts: (4, H, W) like `pictures`, and its (K, 2) and (K,) pose, for each of `self.parts` that is taken
+                from a frame of its own; what is not in it comes with the body.
 
         Returns:
             (C, H, W) float32 on the CPU.

@@ -12,10 +12,11 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
+from dancekit.arms import FilmedArms, without_arms
 from dancekit.data.coverage import distances, medoids, thinned
 from dancekit.errors import DancerError
 from dancekit.heads import FilmedHeads
-from dancekit.references.heads import without_head
+from dancekit.references.parts import without_part
 from dancekit.types import PoseSequence, Skeleton
 
 if TYPE_CHECKING:
@@ -24,7 +25,7 @@ if TYPE_CHECKING:
     from dancekit.contracts import Reference, Renderer
     from dancekit.data.training_set import TrainingSet
 
-RECENT = 8
+RECENT = 12
 """Pictures that are kept as the generator sees them: one stays the reference for many frames."""
 
 MOST_CHOSEN_FROM = 600
@@ -43,7 +44,7 @@ class ReferenceBank:
     pictures: NDArray[np.uint8]
     poses: PoseSequence
     _resized: dict[tuple[int, int], ReferenceBank] = field(default_factory=dict, repr=False)
-    _recent: dict[tuple[int, bool], Tensor] = field(default_factory=dict, repr=False)
+    _recent: dict[tuple[int, tuple[str, ...]], Tensor] = field(default_factory=dict, repr=False)
 
     def __len__(self) -> int:
         return len(self.pictures)
@@ -58,28 +59,38 @@ class ReferenceBank:
         """What heads are chosen by."""
         return FilmedHeads(self.poses)
 
-    def images(self, places: Iterable[int], *, headless: bool = False) -> Tensor:
-        """(k, 4, h, w) float32: pictures in [-1, 1] times their masks, and the masks in [0, 1]; perhaps headless."""
+    @cached_property
+    def arms(self) -> FilmedArms:
+        """What arms are chosen by."""
+        return FilmedArms(self.poses)
+
+    def images(self, places: Iterable[int], *, without: Collection[str] = ()) -> Tensor:
+        """(k, 4, h, w) float32: pictures in [-1, 1] times their masks, and the masks in [0, 1].
+
+        Args:
+            places: Which.
+            without: What is taken off: of `head`, `left_arm`, `right_arm`.
+        """
         import torch
 
-        found = [self._image(int(place), headless) for place in places]
+        found = [self._image(int(place), tuple(without)) for place in places]
         if len(found) == 1:
             return found[0][None]
         return torch.stack(found) if found else torch.zeros(0, 4, *self.pictures.shape[1:3])
 
-    def _image(self, place: int, headless: bool) -> Tensor:
+    def _image(self, place: int, without: tuple[str, ...]) -> Tensor:
         import torch
 
-        key, known = (place, headless), self._recent
+        key, known = (place, without), self._recent
         image = known.get(key)
         if image is None:
             image = torch.from_numpy(self.pictures[place]).float()
             image[..., 3:] /= 255
             image[..., :3] = (image[..., :3] / 127.5 - 1) * image[..., 3:]
             image = image.permute(2, 0, 1)  # in memory by pixels: so it is looked up
-            if headless:
-                pose = self.poses.xy[place], self.poses.score[place]
-                image = without_head(image, pose, self.poses.skeleton)
+            pose = self.poses.xy[place], self.poses.score[place]
+            for part in without:
+                image = without_part(part, image, pose, self.poses.skeleton)
             while len(known) >= RECENT:
                 known.pop(next(iter(known)), None)
             known[key] = image
@@ -105,7 +116,7 @@ class ReferenceBank:
             before: (k,) what the frame before had.
 
         Returns:
-            (T, k) places in the bank, -1 for none; the last is the head's, if heads come from frames of their own.
+            (T, k) places in the bank, -1 for none; the last are those of `reference.parts`.
         """
         wanted = PoseSequence(
             xy=xy,
@@ -115,13 +126,24 @@ class ReferenceBank:
             size=self.poses.size,
             skeleton=self.poses.skeleton,
         )
-        costs: list[NDArray[np.floating]] = [distances(self.poses, wanted)[0]]
-        if reference.heads:
-            costs.append(self.heads.costs(wanted))
+        costs = [self._bodies_cost(wanted, reference.parts)]
+        costs += [self._part_cost(wanted, part) for part in reference.parts]
         for number in never:
             for cost in costs:
                 cost[:, np.abs(self.numbers - number) <= reference.gap] = np.inf
-        return reference.choose(costs[0], before, *costs[1:])
+        return reference.choose(costs[0], before, costs[1:])
+
+    def _bodies_cost(self, wanted: PoseSequence, parts: tuple[str, ...]) -> NDArray[np.floating]:
+        """(T, N) pixels; arms do not count if they come from elsewhere, but for those that cannot be taken off."""
+        if not {"left_arm", "right_arm"} & set(parts):
+            return distances(self.poses, wanted)[0]
+        return distances(self.arms.bodies, without_arms(wanted))[0] + self.arms.bodies_cost()
+
+    def _part_cost(self, wanted: PoseSequence, part: str) -> NDArray[np.floating]:
+        """(T, N) head widths."""
+        return (
+            self.heads.costs(wanted) if part == "head" else self.arms.costs(wanted, part.removesuffix("_arm"))
+        )
 
     def draw(
         self,
@@ -140,16 +162,16 @@ class ReferenceBank:
             score: (K,).
             renderer: Draws the stick figures.
         """
-        head = None
-        if reference.heads:
-            *bodies, own = chosen
-            chosen = np.array(bodies, np.intp)
-            if own >= 0:
-                head = self.images([own])[0], (self.poses.xy[own], self.poses.score[own])
-        there = chosen[chosen >= 0]
+        bodies, own = np.split(chosen, [len(chosen) - len(reference.parts)])
+        parts = {
+            part: (self.images([place])[0], (self.poses.xy[place], self.poses.score[place]))
+            for part, place in zip(reference.parts, own, strict=True)
+            if place >= 0
+        }
+        there = bodies[bodies >= 0]
         poses = self.poses.xy[there], self.poses.score[there]
-        pictures = self.images(there, headless=head is not None)
-        return reference.draw(pictures, poses, (xy, score), self.poses.skeleton, renderer, head)
+        pictures = self.images(there, without=tuple(parts))
+        return reference.draw(pictures, poses, (xy, score), self.poses.skeleton, renderer, parts)
 
     def at(self, size: tuple[int, int]) -> ReferenceBank:
         """The same at (W, H): a window of the same shape in other pixels."""

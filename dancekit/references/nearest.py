@@ -2,15 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping, Sequence
+from types import MappingProxyType
 from typing import TYPE_CHECKING, Annotated, Literal
 
 import numpy as np
 from numpy.typing import NDArray
 from pydantic import Field
 
-from dancekit.references.heads import put_head
 from dancekit.references.morph import joints_shift, morph, shifted
+from dancekit.references.parts import ARMS, bent_with_body, put_part
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -42,6 +43,8 @@ class Nearest:
             the rest it paints.
         head: `same`: of the same frame as the body; `nearest`: of the frame whose head looks the same way and is not
             hidden by a hand. It is put on by a similarity, not bent; the body's forearms and hands stay before it.
+        arms: `same`, or `nearest`: each arm from the frame in which it is most alike and not before the body, laid on
+            like a paper doll's, upper arm and forearm with hand.
         residual_flow: How far the generator may move the pixels that it copies, in picture heights, along a smooth
             flow: so it learns what bending limbs alone cannot know, bodies that turn and clothes that swing. 0: not
             at all. Needs `copy_pixels`.
@@ -59,6 +62,7 @@ class Nearest:
         align: Literal["shift", "limbs"] = "limbs",
         copy_pixels: bool = True,
         head: Literal["same", "nearest"] = "same",
+        arms: Literal["same", "nearest"] = "same",
         residual_flow: Annotated[float, Field(ge=0, le=0.1)] = 0.0,
     ) -> None:
         self.frames, self.bank, self.gap = frames, bank, gap
@@ -66,7 +70,7 @@ class Nearest:
         self.align: Literal["shift", "limbs"] = align
         self.residual_flow = residual_flow
         self.generator_channels = frames * (3 if residual_flow else 1) if copy_pixels else 0
-        self.heads = head == "nearest"
+        self.parts = (("head",) if head == "nearest" else ()) + (ARMS if arms == "nearest" else ())
 
     def channels(self, condition_channels: int) -> int:
         """C of what the generator sees besides: picture, mask and stick figure of each reference."""
@@ -76,23 +80,24 @@ class Nearest:
         self,
         cost: NDArray[np.floating],
         before: NDArray[np.intp] | None,
-        heads: NDArray[np.floating] | None = None,
+        parts: Sequence[NDArray[np.floating]] = (),
     ) -> NDArray[np.intp]:
         """Which references belong to consecutive frames.
 
         Args:
             cost: (T, N) how far each frame of the bank is; infinite where it must not be taken.
             before: (k,) what the frame before had; None at the start.
-            heads: (T, N) the same for the head alone.
+            parts: (T, N) the same for each of the parts alone.
 
         Returns:
-            (T, k) places in the bank, -1 where there is none. A reference that stays keeps its place among the k.
-            With `heads` the last is the head's.
+            (T, k + len(parts)) places in the bank, -1 where there is none. A reference that stays keeps its place
+            among the k; those of the parts come last.
         """
-        bodies = self._choose(cost, None if before is None else before[: self.frames], self.frames)
-        if heads is None:
-            return bodies
-        return np.concatenate([bodies, self._choose(heads, None if before is None else before[-1:], 1)], 1)
+        counts = [self.frames, *[1] * len(parts)]
+        ends = np.cumsum(counts)[:-1]
+        held = [None] * len(counts) if before is None else np.split(before, ends)
+        chosen = [self._choose(*each) for each in zip((cost, *parts), held, counts, strict=True)]
+        return np.concatenate(chosen, 1)
 
     def _choose(
         self, cost: NDArray[np.floating], before: NDArray[np.intp] | None, count: int
@@ -155,26 +160,28 @@ class Nearest:
         wanted: Pose,
         skeleton: Skeleton,
         renderer: Callable[[NDArray[np.float32], NDArray[np.float32]], Tensor],
-        head: tuple[Tensor, Pose] | None = None,
+        parts: Mapping[str, tuple[Tensor, Pose]] = MappingProxyType({}),
     ) -> Tensor:
         """What the generator sees of a frame's references.
 
         Args:
             pictures: (k', 4, H, W) float32: the persons in [-1, 1], 0 around them, and their masks; k' <= `frames`.
-                Without heads, if `head` is given.
+                Without the `parts` that are given.
             there: (k', K, 2) and (k', K): their poses.
             wanted: (K, 2) and (K,): the pose to be painted.
             skeleton: What the K joints are.
             renderer: Draws the stick figures: (T, K, 2) and (T, K) to (T, C, H, W).
-            head: (4, H, W) and its pose: the frame that the head is taken from; None: it comes with the body.
+            parts: (4, H, W) and its pose: the frame that each part is taken from; what is not given comes with the
+                body.
 
         Returns:
             (channels, H, W) float32 on the CPU; zeros in place of references that are lacking.
         """
         import torch
 
-        parts = []
+        drawn = []
         for picture, xy, score in zip(pictures, *there, strict=True):
+            score = bent_with_body(score, parts, skeleton)
             shift = joints_shift(xy, score, *wanted)
             if self.align == "limbs":
                 moved = morph(picture, (xy, score), wanted, skeleton.edges, shift)
@@ -184,13 +191,13 @@ class Nearest:
             # no colour may outshine what its mask allows: resampling overshoots
             torch.minimum(torch.maximum(colours, -mask, out=colours), mask, out=colours)
             taken = xy + shift
-            if head is not None:
-                own, known = put_head(moved, *head, wanted, skeleton)
+            for part, (filmed, pose) in parts.items():
+                own, known = put_part(part, moved, filmed, pose, wanted, skeleton)
                 taken, score = np.where(known[:, None] > 0, own, taken), np.where(known > 0, known, score)
             figure = renderer(taken[None].astype(np.float32), score[None].astype(np.float32))[0]
-            parts += [moved, figure.cpu()]
+            drawn += [moved, figure.cpu()]
         lacking = self.frames - len(pictures)
         if lacking:
             channels = renderer(wanted[0][None], np.zeros_like(wanted[1])[None]).shape[1]
-            parts.append(pictures.new_zeros(lacking * (4 + channels), *pictures.shape[-2:]))
-        return torch.cat(parts)
+            drawn.append(pictures.new_zeros(lacking * (4 + channels), *pictures.shape[-2:]))
+        return torch.cat(drawn)

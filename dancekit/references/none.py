@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping, Sequence
+from types import MappingProxyType
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -21,7 +22,7 @@ class NoReference:
     bank = 0
     gap = 0
     generator_channels = 0
-    heads = False
+    parts: tuple[str, ...] = ()
 
     def channels(self, condition_channels: int) -> int:
         """No further channels."""
@@ -31,7 +32,7 @@ class NoReference:
         self,
         cost: NDArray[np.floating],
         before: NDArray[np.intp] | None,
-        heads: NDArray[np.floating] | None = None,
+        parts: Sequence[NDArray[np.floating]] = (),
     ) -> NDArray[np.intp]:
         """(T, N) to (T, 0)."""
         return np.zeros((len(cost), 0), np.intp)
@@ -47,7 +48,9 @@ class NoReference:
         wanted: tuple[NDArray[np.float32], NDArray[np.float32]],
         skeleton: Skeleton,
         renderer: Callable[[NDArray[np.float32], NDArray[np.float32]], Tensor],
-        head: tuple[Tensor, tuple[NDArray[np.float32], NDArray[np.float32]]] | None = None,
+        parts: Mapping[
+            str, tuple[Tensor, tuple[NDArray[np.float32], NDArray[np.float32]]]
+        ] = MappingProxyType({}),
     ) -> Tensor:
         """(0, 4, H, W) to (0, H, W)."""
         return pictures.new_zeros((0, *pictures.shape[-2:]))

@@ -31,9 +31,13 @@ def checks(subject: Subject) -> Sequence[Callable[[Subject], None]]:
 
 
 def it_announces_what_it_needs(subject: Subject) -> None:
-    """`bank`, `gap`, `channels` and `generator_channels` are 0 or more; no bank, no channels; `heads` is a bool."""
+    """`bank`, `gap`, `channels` and `generator_channels` are 0 or more; no bank, no channels; known `parts`."""
     reference = subject.build()
-    require(isinstance(reference.heads, bool), f"heads is {reference.heads!r}")
+    known = ("head", "left_arm", "right_arm")
+    require(
+        isinstance(reference.parts, tuple) and all(part in known for part in reference.parts),
+        f"parts are {reference.parts!r}, should be a tuple of {', '.join(known)}",
+    )
     require(reference.bank >= 0 and reference.gap >= 0, f"bank {reference.bank}, gap {reference.gap}")
     require(reference.generator_channels >= 0, f"generator_channels is {reference.generator_channels}")
     channels = reference.channels(CHANNELS)
@@ -52,7 +56,7 @@ def it_chooses_from_the_bank(subject: Subject) -> None:
     inside = (chosen >= -1) & (chosen < BANK)
     require(bool(inside.all()), "a place is not in the bank")
     for row in chosen:
-        there = row[: len(row) - reference.heads]  # the head may be of the body's frame
+        there = row[: len(row) - len(reference.parts)]  # a part may be of the body's frame
         there = there[there >= 0]
         require(len(set(there.tolist())) == len(there), f"a frame has one reference twice: {row}")
     require(np.array_equal(chosen, _choose(reference, cost)), "two calls choose differently")
@@ -80,7 +84,7 @@ def it_goes_on_from_the_frame_before(subject: Subject) -> None:
 def it_draws_what_it_announced(subject: Subject) -> None:
     """Pictures, poses and the wanted pose give (channels, H, W) float32, finite, the same at every call."""
     reference = subject.build()
-    count = _choose(reference, _cost()).shape[1] - reference.heads
+    count = _choose(reference, _cost()).shape[1] - len(reference.parts)
     for lacking in range(min(count, 1) + 1):
         drawn = _draw(reference, count - lacking)
         expected = (reference.channels(CHANNELS), SIZE[1], SIZE[0])
@@ -94,7 +98,7 @@ def it_draws_what_it_announced(subject: Subject) -> None:
 def it_stands_missing_joints(subject: Subject) -> None:
     """Poses with missing joints, and with none at all, are no errors."""
     reference = subject.build()
-    count = _choose(reference, _cost()).shape[1] - reference.heads
+    count = _choose(reference, _cost()).shape[1] - len(reference.parts)
     for missing in (slice(None, None, 3), slice(None)):
         require(bool(_draw(reference, count, missing).isfinite().all()), "it does not draw finite numbers")
 
@@ -102,7 +106,7 @@ def it_stands_missing_joints(subject: Subject) -> None:
 def its_gradient_reaches_the_generator(subject: Subject) -> None:
     """Gradients reach every channel of the generator's output through `compose`."""
     reference, rng = subject.build(), torch.Generator().manual_seed(5)
-    seen = _draw(reference, _choose(reference, _cost()).shape[1] - reference.heads)[None]
+    seen = _draw(reference, _choose(reference, _cost()).shape[1] - len(reference.parts))[None]
     shape = (1, 4 + reference.generator_channels, SIZE[1], SIZE[0])
     output = (torch.rand(shape, generator=rng) * 2 - 1).requires_grad_()
     made = reference.compose(output, seen)
@@ -115,9 +119,9 @@ def its_gradient_reaches_the_generator(subject: Subject) -> None:
 def _choose(
     reference: Any, cost: NDArray[np.float64], before: NDArray[np.intp] | None = None
 ) -> NDArray[np.intp]:
-    """Heads cost something else than bodies, but for what must not be taken."""
-    heads = [np.where(np.isfinite(cost), cost[:, ::-1], np.inf)] if reference.heads else []
-    chosen: NDArray[np.intp] = reference.choose(cost, before, *heads)
+    """Parts cost something else than bodies, but for what must not be taken."""
+    parts = [np.where(np.isfinite(cost), cost[:, ::-1], np.inf) for _ in reference.parts]
+    chosen: NDArray[np.intp] = reference.choose(cost, before, parts)
     return chosen
 
 
@@ -133,9 +137,9 @@ def _draw(reference: Any, count: int, missing: slice | None = None) -> Tensor:
     colours = torch.from_numpy(example_frames(frames=count + 1)).float() / 127.5 - 1
     mask = torch.from_numpy(example_mask(frames=count + 1)).float()[..., None]
     pictures = torch.cat([colours * mask, mask], -1).permute(0, 3, 1, 2).contiguous()
-    head = [(pictures[-1], (xy[-2], score[-2]))] if reference.heads else []
+    parts = dict.fromkeys(reference.parts, (pictures[-1], (xy[-2], score[-2])))
     there, wanted = (xy[:count], score[:count]), (xy[-1], score[-1])
-    drawn: Tensor = reference.draw(pictures[:count], there, wanted, poses.skeleton, _figure, *head)
+    drawn: Tensor = reference.draw(pictures[:count], there, wanted, poses.skeleton, _figure, parts)
     return drawn
 
 
