@@ -32,7 +32,9 @@ LACKING = 0.3
 NO_ARM = 1.0
 """Head widths that it costs a body, if all of an arm is before it: that arm cannot be taken off."""
 WIDER = 1.15
-"""Of the body between shoulders and hips: it is wider than its joints."""
+"""Of the body between shoulders and thighs: it is wider than its joints."""
+THIGHS = 0.6
+"""How far down the thighs a hand before the body would be cut out with what is behind it."""
 
 _AT_ONCE = 256
 
@@ -106,11 +108,16 @@ class FilmedArms:
         return np.where(np.isfinite(cost) & there, cost, np.inf)
 
 
-def torso(xy: NDArray[np.float32], score: NDArray[np.float32], skeleton: Skeleton) -> NDArray[np.float32]:
-    """(..., 4, 2) shoulders and hips around the body; NaN where one is missing."""
-    names = ("left_shoulder", "right_shoulder", "right_hip", "left_hip")
-    joints = [skeleton.index(name) for name in names]
-    return np.where(score[..., joints, None] > 0, xy[..., joints, :], np.nan).astype(np.float32)
+def trunk(xy: NDArray[np.float32], score: NDArray[np.float32], skeleton: Skeleton) -> NDArray[np.float32]:
+    """(..., 4, 2) corners: shoulders, and down the thighs, or the hips without knees; NaN where one is missing."""
+
+    def joints(part: str) -> NDArray[np.floating]:
+        found = [skeleton.index(f"{side}_{part}") for side in SIDES]
+        return np.where(score[..., found, None] > 0, xy[..., found, :], np.nan)
+
+    hips = joints("hip")
+    down = np.nan_to_num(THIGHS * (joints("knee") - hips))
+    return np.concatenate([joints("shoulder"), (hips + down)[..., ::-1, :]], -2).astype(np.float32)
 
 
 def _before_body(poses: PoseSequence, side: str) -> NDArray[np.float64]:
@@ -122,7 +129,7 @@ def _before_body(poses: PoseSequence, side: str) -> NDArray[np.float64]:
     tip = joint_middle(xy, score, hand) if hand else np.full(len(xy), np.nan)
     tips = np.stack([tip.real, tip.imag], -1)
     places = np.stack([0.4 * shoulder + 0.6 * elbow, elbow, (elbow + wrist) / 2, wrist, tips], 1)
-    corners = torso(xy, score, skeleton)
+    corners = trunk(xy, score, skeleton)
     middle = corners.mean(1, keepdims=True)
     corners = middle + WIDER * (corners - middle)
     edges = np.roll(corners, -1, 1) - corners

@@ -11,7 +11,7 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from dancekit.arms import HAND, forearm_joints, torso, upper_arm_joints
+from dancekit.arms import HAND, forearm_joints, trunk, upper_arm_joints
 from dancekit.boxes import head_widths
 from dancekit.similarity import fit_similarity
 from dancekit.types import Skeleton
@@ -28,7 +28,7 @@ FINGERS = 0.8
 NO_HAND = 0.7
 """From the wrist on, in forearms, where the skeleton has no hand."""
 BODY = 1.1
-"""How much wider than shoulders and hips the body is, from which nothing is taken off."""
+"""How much wider than its joints the body is, from which nothing is taken off."""
 
 Bone = tuple[NDArray[np.float32], NDArray[np.float32], tuple[float, float]]
 Box = tuple[slice, slice]
@@ -44,11 +44,12 @@ def without_arm(picture: Tensor, pose: Pose, skeleton: Skeleton, side: str) -> T
     if cut is None:
         return picture
     (rows, columns), share = cut
-    corners = torso(*pose, skeleton)
+    corners = trunk(*pose, skeleton)
     if np.isfinite(corners).all():
         body = np.zeros(picture.shape[-2:], np.uint8)
         middle = corners.mean(0)
-        cv2.fillConvexPoly(body, (middle + BODY * (corners - middle)).round().astype(np.int32), 255)
+        corners = (middle + BODY * (corners - middle)).round().astype(np.int32)
+        cv2.fillConvexPoly(body, cv2.convexHull(corners), 255)
         share = share * (1 - cv2.GaussianBlur(body, (0, 0), 1)[rows, columns].astype(np.float32) / 255)
     rest = picture.clone()  # it belongs to the bank
     rest[:, rows, columns] *= torch.from_numpy(1 - share)
