@@ -5,6 +5,8 @@ Like a jointed paper doll: upper arm, and forearm with hand, are cut out and lai
 
 from __future__ import annotations
 
+import itertools
+
 import cv2
 import numpy as np
 import torch
@@ -20,7 +22,11 @@ Pose = tuple[NDArray[np.float32], NDArray[np.float32]]
 """(K, 2) pixels, NaN where missing, and (K,) scores."""
 
 # Head widths from the bone: all of it is arm, none of it
-UPPER, LOWER, PALM = (0.45, 0.6), (0.36, 0.5), (0.5, 0.65)
+UPPER, LOWER, PALM = (0.45, 0.6), (0.36, 0.5), (0.36, 0.5)
+TRUNK = 0.75
+"""Head widths from the lines of trunk and thighs to the body's edge: what is relatively nearer to them is no arm."""
+EDGE = 0.15
+"""How soft the border between arm and body is, in those distances."""
 OFF, ON = 0.25, 0.2
 """Of the upper arm, from the shoulder: what stays with the body."""
 FINGERS = 0.8
@@ -40,7 +46,7 @@ def without_arm(picture: Tensor, pose: Pose, skeleton: Skeleton, side: str) -> T
     if found is None:
         return picture
     upper, lower, width = found
-    cut = _capsules([*upper, *lower], width, picture.shape[-2:])
+    cut = _cut_out([*upper, *lower], pose, skeleton, width, picture.shape[-2:])
     if cut is None:
         return picture
     (rows, columns), share = cut
@@ -82,20 +88,19 @@ def put_arm(body: Tensor, picture: Tensor, pose: Pose, wanted: Pose, skeleton: S
     if found is None or not all(np.isfinite([fit.turn[0], fit.shift[0]]).all() for fit in fits):
         return xy, score
     for fit, bones in zip(fits, found[:2], strict=True):
-        _lay(body, picture, bones, found[2], complex(fit.turn[0]), complex(fit.shift[0]))
+        cut = _cut_out(bones, pose, skeleton, found[2], picture.shape[-2:])
+        if cut is not None:
+            _lay(body, picture, *cut, complex(fit.turn[0]), complex(fit.shift[0]))
     moved = (pose[0][joints, 0] + 1j * pose[0][joints, 1]) * fits[1].turn[0] + fits[1].shift[0]
     xy[joints], score[joints] = np.stack([moved.real, moved.imag], -1), pose[1][joints]
     return xy, score
 
 
 def _lay(
-    body: Tensor, picture: Tensor, bones: list[Bone], width: float, turn: complex, shift: complex
+    body: Tensor, picture: Tensor, cut: Box, share: NDArray[np.float32], turn: complex, shift: complex
 ) -> None:
-    """Cut out what is near the bones, and lay it by `z * turn + shift`."""
-    cut = _capsules(bones, width, picture.shape[-2:])
-    if cut is None:
-        return
-    (rows, columns), share = cut
+    """Lay what was cut out by `z * turn + shift`."""
+    rows, columns = cut
     ends = np.array([[x + 1j * y for x in (columns.start, columns.stop)] for y in (rows.start, rows.stop)])
     goal = ends * turn + shift
     box = _box(goal.real, goal.imag, 2.0, body.shape[-2:])
@@ -131,8 +136,12 @@ def _arm(
     return upper, lower, width
 
 
-def _capsules(bones: list[Bone], width: float, size: torch.Size) -> tuple[Box, NDArray[np.float32]] | None:
-    """The box around the bones, and (h, w) in there how near a bone it is: 1 within, 0 beyond; None outside."""
+def _cut_out(
+    bones: list[Bone], pose: Pose, skeleton: Skeleton, width: float, size: torch.Size
+) -> tuple[Box, NDArray[np.float32]] | None:
+    """The box around bones of an arm, and (h, w) how much of what is there is arm: 1 near a bone, 0 beyond, and 0 where
+    the body is relatively nearer; None outside of the picture.
+    """
     ends = np.array([(start, end) for start, end, _ in bones]).reshape(-1, 2)
     reach = width * max(radii[1] for _, _, radii in bones)
     box = _box(ends[:, 0], ends[:, 1], reach, size)
@@ -141,14 +150,44 @@ def _capsules(bones: list[Bone], width: float, size: torch.Size) -> tuple[Box, N
     down = np.arange(box[0].start, box[0].stop, dtype=np.float32)[:, None]
     across = np.arange(box[1].start, box[1].stop, dtype=np.float32)[None]
     share = np.zeros((down.shape[0], across.shape[1]), np.float32)
+    nearest, body = np.full_like(share, np.inf), np.full_like(share, np.inf)
     for start, end, (full, none) in bones:
-        bone = end - start
-        along = (across - start[0]) * bone[0] + (down - start[1]) * bone[1]
-        along = (along / max(1e-6, float(bone @ bone))).clip(0, 1)
-        away = np.square(across - start[0] - along * bone[0]) + np.square(down - start[1] - along * bone[1])
-        near = (none - np.sqrt(away) / np.float32(width)) / (none - full)
-        np.maximum(share, near.clip(0, 1), out=share)
+        away = _away(across, down, start, end) / np.float32(width)
+        np.maximum(share, ((none - away) / (none - full)).clip(0, 1), out=share)
+        np.minimum(nearest, away / np.float32(none), out=nearest)
+    for start, end in _lines(pose, skeleton):
+        np.minimum(body, _away(across, down, start, end) / np.float32(TRUNK * width), out=body)
+    share *= ((body - nearest) / EDGE + 0.5).clip(0, 1)
     return box, share
+
+
+def _away(
+    across: NDArray[np.float32],
+    down: NDArray[np.float32],
+    start: NDArray[np.float32],
+    end: NDArray[np.float32],
+) -> NDArray[np.float32]:
+    """(h, w) pixels from a line."""
+    bone = end - start
+    along = (across - start[0]) * bone[0] + (down - start[1]) * bone[1]
+    along = (along / max(1e-6, float(bone @ bone))).clip(0, 1)
+    return np.asarray(
+        np.sqrt(
+            np.square(across - start[0] - along * bone[0]) + np.square(down - start[1] - along * bone[1])
+        ),
+        np.float32,
+    )
+
+
+def _lines(pose: Pose, skeleton: Skeleton) -> list[tuple[NDArray[np.float32], NDArray[np.float32]]]:
+    """From the shoulders down the sides and thighs, and across the hips."""
+    xy, score = pose
+    left, right = (
+        [skeleton.index(f"{side}_{joint}") for joint in ("shoulder", "hip", "knee")]
+        for side in ("left", "right")
+    )
+    pairs = [*itertools.pairwise(left), *itertools.pairwise(right), (left[1], right[1])]
+    return [(xy[a], xy[b]) for a, b in pairs if min(score[a], score[b]) > 0]
 
 
 def _box(

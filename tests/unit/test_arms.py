@@ -152,6 +152,24 @@ def test_an_arm_before_the_body_stays() -> None:
     assert (at(rest, belly)[:3] == 0.5).all()
 
 
+def test_what_is_nearer_to_the_thigh_goes_along_with_no_hand() -> None:
+    """An arm that hangs down beside the hip: taken off it leaves no bite, laid on it brings no piece."""
+    xy, score = spread()
+    hip, knee = (xy[BLAZE.index(f"left_{joint}")] for joint in ("hip", "knee"))
+    width = width_of((xy, score))
+    aside = np.array([0.6 * width, 0], np.float32)
+    xy[LEFT[1:]] = hip + aside + 0.3 * (knee - hip) + np.array([0, 1], np.float32) * np.arange(4)[:, None]
+    xy[LEFT[0]] = hip + aside - (0, 16)
+    rest = without_arm(person(0.5), (xy, score), BLAZE, "left")
+    between = hip + 0.3 * (knee - hip) + aside * np.float32(0.25)
+    assert np.hypot(*(between - xy[LEFT[1]])) < 0.5 * width, "near enough to the hand"
+    assert (at(rest, between)[:3] == 0.5).all() and not at(rest, xy[LEFT[1]] + aside / 4)[3]
+    filmed, body = person(-0.5), torch.zeros(4, SIDE, SIDE)
+    filmed[:3, :, : round(float(between[0])) + 1] = 0.9  # the thigh
+    put_arm(body, filmed, (xy, score), spread(), BLAZE, "left")
+    assert body[3].sum() > 50 and not (body[:3] > 0.1).any()
+
+
 @pytest.mark.parametrize("name", SKELETONS)
 @pytest.mark.parametrize("raised", [0.0, 60.0])
 def test_an_arm_lies_where_it_is_wanted(name: str, raised: float) -> None:
