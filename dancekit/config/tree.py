@@ -9,6 +9,7 @@ from typing import Any
 
 from ruamel.yaml import YAML
 from ruamel.yaml.error import MarkedYAMLError, YAMLError
+from ruamel.yaml.events import CollectionEndEvent, CollectionStartEvent
 from ruamel.yaml.nodes import MappingNode, SequenceNode
 
 Scalar = str | int | float | bool | None
@@ -31,6 +32,9 @@ SLOTS = {
 
 LIST_SLOTS = {"filters": "filter", "losses": "loss", "face_losses": "loss", "augmentations": "augmentation"}
 """Keys of a recipe that hold a list of components, and their kind."""
+
+MOST_NESTED = 50
+"""Lists and mappings within each other: a recipe has a handful, and what composes them calls itself for each."""
 
 _TAG = "tag:yaml.org,2002:"
 _TYPED = {f"{_TAG}{name}" for name in ("null", "bool", "int", "float")}
@@ -66,6 +70,9 @@ def parse(text: str, place: Callable[[int], str], problems: list[str]) -> Node |
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")  # an anchor used twice: anchors are refused below
+            if _nested(text) > MOST_NESTED:
+                problems.append(f"{place(1)}: nested too deeply")
+                return None
             root = yaml.compose(text)
     except MarkedYAMLError as error:
         mark = error.problem_mark or error.context_mark
@@ -75,13 +82,21 @@ def parse(text: str, place: Callable[[int], str], problems: list[str]) -> Node |
     except YAMLError as error:
         problems.append(f"{place(1)}: not valid YAML: {' '.join(str(error).split())}")
         return None
-    except RecursionError:
-        problems.append(f"{place(1)}: nested too deeply")
-        return None
     if root is None:
         problems.append(f"{place(1)}: is empty")
         return None
     return _Reader(yaml, place, problems).node(root, place(root.start_mark.line + 1))
+
+
+def _nested(text: str) -> int:
+    """How deep a document goes, or the beginning of one that is too deep: events come without recursion."""
+    depth = deepest = 0
+    for event in YAML(typ="safe", pure=True).parse(text):
+        depth += isinstance(event, CollectionStartEvent) - isinstance(event, CollectionEndEvent)
+        deepest = max(deepest, depth)
+        if deepest > MOST_NESTED:
+            break
+    return deepest
 
 
 def plain(node: Node) -> Any:

@@ -478,6 +478,7 @@ def test_thirds_sum_to_one(here: Path) -> None:
         ("a: 1\n---\nb: 2\n", "mine.yaml:2: not valid YAML: expected a single document"),
         ("\0", "mine.yaml:1: not valid YAML: unacceptable character"),
         ("[" * 600, "mine.yaml:1: nested too deeply"),
+        ("a: " + "[" * 51 + "]" * 51 + "\n", "mine.yaml:1: nested too deeply"),
         ("a: &a [*a]\n", "mine.yaml:1: anchors (&a) are not allowed"),
         ('summary: "\\ud800"\n', "mine.yaml:1: '\\ud800' is not valid Unicode text"),
     ],
