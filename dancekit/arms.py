@@ -70,8 +70,8 @@ class FilmedArms:
         self.bodies = without_arms(poses)
         self._before = {side: _before_body(poses, side) for side in SIDES}
         widths = head_widths(poses.xy, poses.score, poses.skeleton, smoothing=1)
-        known = widths[np.isfinite(widths)]
-        self._width = float(np.median(known)) if len(known) else 0.0
+        self._sized = np.isfinite(widths)  # without a size nothing can be cut out
+        self._width = float(np.median(widths[self._sized])) if self._sized.any() else 0.0
 
     def bodies_cost(self) -> NDArray[np.float64]:
         """(N,) pixels: what speaks against each frame's body because arms are before it."""
@@ -82,7 +82,7 @@ class FilmedArms:
 
         Returns:
             (T, N) head widths: what forearm and hand differ by after the best similarity, and what is said above;
-            infinite where shoulder, elbow or wrist is missing in one of the two.
+            infinite where shoulder, elbow, wrist or the head's size is missing in one of the two.
         """
         parts = [
             self._costs(wanted[start : start + _AT_ONCE], side) for start in range(0, len(wanted), _AT_ONCE)
@@ -104,7 +104,7 @@ class FilmedArms:
                 cost += TURNED * np.abs(np.angle(fit.turn)) / np.pi
         cost += LACKING * (1 - lower.common) + BEFORE_BODY * self._before[side]
         wrist = skeleton.index(f"{side}_wrist")
-        there = (self.poses.score[:, wrist] > 0) & (wanted.score[:, wrist, None] > 0)
+        there = self._sized & (self.poses.score[:, wrist] > 0) & (wanted.score[:, wrist, None] > 0)
         return np.where(np.isfinite(cost) & there, cost, np.inf)
 
 

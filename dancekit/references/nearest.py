@@ -47,7 +47,10 @@ class Nearest:
             like a paper doll's, upper arm and forearm with hand.
         residual_flow: How far the generator may move the pixels that it copies, in picture heights, along a smooth
             flow: so it learns what bending limbs alone cannot know, bodies that turn and clothes that swing. 0: not
-            at all. Needs `copy_pixels`.
+            at all.
+
+    Raises:
+        ValueError: A `residual_flow` without `copy_pixels`: there is nothing to move.
     """
 
     version = 1
@@ -68,6 +71,10 @@ class Nearest:
         self.frames, self.bank, self.gap = frames, bank, gap
         self.hysteresis = hysteresis
         self.align: Literal["shift", "limbs"] = align
+        if residual_flow and not copy_pixels:
+            raise ValueError(
+                f"residual_flow {residual_flow} moves the pixels that are copied, and copy_pixels is off"
+            )
         self.residual_flow = residual_flow
         self.generator_channels = frames * (3 if residual_flow else 1) if copy_pixels else 0
         self.parts = (("head",) if head == "nearest" else ()) + (ARMS if arms == "nearest" else ())

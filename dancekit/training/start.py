@@ -104,7 +104,7 @@ def start_from(path: str, state: TrainingState) -> dict[str, tuple[int, int]]:
     counts = {}
     place = find_start(path)
     averages = _averages(place)
-    widens = _differs_in_references(place, state.recipe)
+    widens = _same_but_references(place, state.recipe)
     for name, tensors in _networks(place, state).items():
         network, averaged = state.networks[name], averages.get(name, {})
         if name == "generator" and widens:
@@ -122,7 +122,7 @@ def start_from(path: str, state: TrainingState) -> dict[str, tuple[int, int]]:
     return counts
 
 
-def _differs_in_references(path: Path, recipe: Recipe) -> bool:
+def _same_but_references(path: Path, recipe: Recipe) -> bool:
     """Whether all that decides which channel is which is the same, up to the number of references: they come last."""
     file = Run(path).recipe_file
     if path.is_dir() and not file.exists():

@@ -27,6 +27,7 @@ from dancekit.data.coverage import distances
 from dancekit.data.references import ReferenceBank
 from dancekit.references.arms import put_arm, without_arm
 from dancekit.references.nearest import Nearest
+from dancekit.references.parts import bent_with_body
 from dancekit.testing import contract_checks
 from dancekit.testing.examples import example_poses
 from dancekit.types import PoseSequence, get_skeleton
@@ -103,6 +104,14 @@ class TestCosts:
         assert np.isinf(FilmedArms(nobody).costs(filmed, "left")).all()
         assert FilmedArms(filmed).costs(filmed[:0], "left").shape == (0, 2)
         assert not FilmedArms(nobody).bodies_cost().any()
+
+    def test_an_arm_of_unknown_size_is_not_taken(self) -> None:
+        """It could not be cut out: the body would lose its own arm's joints, and get none."""
+        known, unknown = spread(), spread()
+        left = [*LEFT, *upper_arm_joints(BLAZE, "left")]
+        unknown[1][[joint for joint in range(len(BLAZE)) if joint not in left]] = 0
+        (costs,) = FilmedArms(sequence(known, unknown)).costs(sequence(known), "left")
+        assert np.isfinite(costs[0]) and np.isinf(costs[1])
 
     def test_frames_one_by_one_cost_the_same(self) -> None:
         filmed = sequence(spread(), spread(raise_by=30))
@@ -252,6 +261,28 @@ def test_body_and_arms_come_from_different_frames() -> None:
     bank.draw(reference, np.array([0, -1, -1]), wanted, score, spy)  # type: ignore[arg-type]
     own, body = (each[LEFT[1]] for each in shown)
     assert np.hypot(*(own - wanted[LEFT[1]])) < 2 < np.hypot(*(body - wanted[LEFT[1]]))
+
+
+def test_a_body_with_an_arm_before_it_is_avoided() -> None:
+    before, clear = spread(), spread()
+    names = ("left_shoulder", "right_shoulder", "left_hip", "right_hip")
+    before[0][LEFT] += before[0][[BLAZE.index(each) for each in names]].mean(0) - before[0][LEFT[1]]
+    clear[0][BLAZE.index("left_ankle")] += np.float32(1)  # a little farther
+    bank = a_bank()
+    bank = ReferenceBank(bank.pictures[:2], sequence(before, clear))
+    wanted = spread(raise_by=20)
+    for arms, body in (("nearest", 1), ("same", 0)):
+        reference = Nearest(arms=arms, hysteresis=0)  # type: ignore[arg-type]
+        given = wanted if arms == "nearest" else before
+        assert bank.choose(reference, given[0][None], given[1][None])[0, 0] == body
+
+
+def test_forearms_that_are_taken_off_bend_nothing() -> None:
+    score = spread()[1]
+    rest = bent_with_body(score, ("head", "left_arm"), BLAZE)
+    gone = {joint for joint in range(len(BLAZE)) if rest[joint] == 0}
+    assert gone == set(LEFT[1:]) and score.all(), "the elbow bends the sleeve that is left"
+    assert bent_with_body(score, ("head",), BLAZE) is score
 
 
 def test_a_body_is_chosen_without_its_arms_and_bent_without_them() -> None:

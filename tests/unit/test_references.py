@@ -221,6 +221,10 @@ class TestComposition:
             inside = (..., slice(4, -4), slice(4, -4))
             torch.testing.assert_close(made[inside], there[inside], atol=1e-4, rtol=0)
 
+    def test_a_flow_needs_something_that_it_moves(self) -> None:
+        with pytest.raises(ValueError, match=r"residual_flow 0.02 .* copy_pixels is off"):
+            Nearest(residual_flow=0.02, copy_pixels=False)
+
     @given(st.integers(0, 2**32 - 1), st.sampled_from([0.0, 0.1]), st.sampled_from([4, 36]))
     def test_several_never_leave_the_range_of_what_there_can_be(
         self, seed: int, reach: float, size: int
